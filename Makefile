@@ -1,0 +1,43 @@
+# Thin: each target makes .venv where it is missing (.ci/setup), then runs one command.
+# Paths are relative, so the project's folder may have spaces in its name.
+BIN = .venv/bin
+NAME = all
+
+.PHONY: help setup run test lab bench export lock clean
+
+help:
+	@echo 'make run      the pipeline on the shipped shop: report/index.html'
+	@echo 'make lab      the course in JupyterLab'
+	@echo 'make test     everything that CI checks'
+	@echo 'make bench    the benchmarks, to bench/results/ (one of them: NAME=...)'
+	@echo 'make export   modules, clean notebooks and README from the notebooks'
+	@echo 'make lock     requirements.lock from settings.ini'
+	@echo 'make clean    removes .venv, report and caches'
+	@echo 'The first of them makes .venv, which takes a few minutes.'
+
+setup:
+	@.ci/setup
+
+run: setup
+	@$(BIN)/segtutorial run --data data --out report --overwrite
+
+test: setup
+	@.ci/test
+
+lab: setup
+	@$(BIN)/python -m jupyterlab nbs/index.ipynb
+
+# files that begin with _ are what the benchmarks share
+bench: setup
+	@for file in bench/$(if $(filter-out all,$(NAME)),$(NAME),[!_]*).py; do \
+		echo "$$file"; $(BIN)/python "$$file" || exit 1; done
+
+export: setup
+	@$(BIN)/python .ci/sync
+
+lock: setup
+	@$(BIN)/python .ci/lock
+
+clean:
+	@rm -rf .venv report build dist _docs _proc .pytest_cache .hypothesis *.egg-info
+	@find nbs segtutorial tests bench -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
