@@ -11,7 +11,7 @@ from pathlib import Path
 from _results import ROOT, process, row, write
 
 RUNS = 5
-COMMAND = [sys.executable, "-m", "segtutorial.pipeline"]
+COMMAND = [sys.executable, "-m", "segtutorial"]
 SETTINGS = """
 name = "Online Retail"
 timezone = "Europe/London"

@@ -69,13 +69,15 @@ def _check_torn(torn: list[tuple], n_rows: int, data: bytes, file: str) -> None:
         raise ShopError(f"{file}, row {row}: {got} fields where the header has {want} ({text[:80]!r}), as in {len(torn):,} of {n_rows:,} "
                         "rows; a field that holds a comma needs quotation marks around it, and another separator is named in columns.toml")
 
-# %% ../nbs/00b_load.ipynb #9e5f216a
+# %% ../nbs/00b_load.ipynb #b24eeb85
 def _split_csv(data: bytes, separator: str, file: str) -> tuple[pd.DataFrame, list[tuple]]:
     "Cells as text, and (row, text, fields, fields wanted) of each row that does not fit the header, which is row 1."
     if not data.strip():
         raise ShopError(f"{file}: the file is empty; its first line should name the columns")
     if data.count(b'"') % 2 and (line := _open_quote(data, separator)):
         raise ShopError(f"{file}, line {line}: a quotation mark opens a field and none closes it; close it, or double it if it is text")
+    if not data.endswith(b"\n") and b"\n" not in data:
+        data += b"\n"  # a header alone is an empty table, with or without its line end
     header = next(csv.reader(io.StringIO(data[: 1 << 16].decode("utf-8", "ignore")), delimiter=separator))
     torn = []
     def keep(row):

@@ -48,7 +48,7 @@ def page(shop: Shop, sections: list[Section], ctx: Context) -> str:
     template = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(files("segtutorial").joinpath("templates/report.html").read_text(encoding="utf-8"))
     return template.render(shop=shop, sections=sections, ctx=ctx, facts=facts, span=span, version=__version__, kind=_kind, picture=_picture, is_text=_is_text, lang={"en": "en", "zh": "zh-CN"}[ctx.lang])
 
-# %% ../nbs/22_pipeline.ipynb #5f513fe5
+# %% ../nbs/22_pipeline.ipynb #342c694d
 def until(shop: Shop, as_of: int) -> Shop:
     """The shop as it was known at `as_of` (s since 1970 UTC): no event, review or impression at or after it; `notes` says how many were left out.
 
@@ -58,9 +58,10 @@ def until(shop: Shop, as_of: int) -> Shop:
         Nothing happened before that moment.
     """
     past = {name: frame[(frame["ts"] < as_of).fillna(True).astype(bool)] for name, frame in shop.tables().items() if "ts" in frame}
-    if not len(past["behaviors"]):
-        first = local_time(pd.Series([shop.behaviors["ts"].min()]), shop.timezone)[0]
-        raise ShopError(f"as_of: no event before {pd.Timestamp(as_of, unit='s', tz='UTC').tz_convert(shop.timezone):%Y-%m-%d}; the first is of {first:%Y-%m-%d}")
+    if not (past["behaviors"]["ts"] >= clean.OPENED).any():  # an event of 1970 is an error of a clock, not a past
+        possible = shop.behaviors["ts"][shop.behaviors["ts"] >= clean.OPENED]
+        first = local_time(pd.Series([possible.min()]), shop.timezone)[0] if len(possible) else "no day"
+        raise ShopError(f"as_of: no event before {pd.Timestamp(as_of, unit='s', tz='UTC').tz_convert(shop.timezone):%Y-%m-%d}; the first is of {str(first)[:10]}")
     later = {name: len(getattr(shop, name)) - len(frame) for name, frame in past.items()}
     notes = [f"{name}: {rows:,} rows at or after the day of the report were left out" for name, rows in later.items() if rows]
     return replace(shop, **{name: frame.reset_index(drop=True) for name, frame in past.items()}, notes=shop.notes + notes)
@@ -74,7 +75,7 @@ def _cleaned(shop: Shop, policy: dict[str, Any]) -> clean.Cleaned:
             raise ShopError(f"columns.toml, [clean]: unknown key {name!r}; allowed: {', '.join(allowed)}")
     return clean.clean(shop, **policy)
 
-# %% ../nbs/22_pipeline.ipynb #7004d4ab
+# %% ../nbs/22_pipeline.ipynb #eb241383
 def run(shop: Shop, out: str | Path, lang: str = "en", overwrite: bool = False, policy: dict[str, Any] | None = None, as_of: int | str | None = None,
         progress: bool = True, stages: tuple[tuple[str, Callable[[Shop, Context], Section]], ...] = STAGES) -> Path:
     """Cleans the shop, runs every stage on it, and writes the report: the path of its `index.html`.
@@ -104,7 +105,7 @@ def run(shop: Shop, out: str | Path, lang: str = "en", overwrite: bool = False, 
         The folder cannot be used, or the data not; nothing is written then.
     """
     ctx = Context(0, lang, shop.currency, shop.timezone)
-    with new_folder(out, "index.html", overwrite) as folder, tqdm(total=len(stages) + 2, disable=not progress, bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} {desc}") as bar:
+    with new_folder(out, "index.html", overwrite) as folder, tqdm(total=len(stages) + 2, disable=not progress, bar_format="{desc:<6} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}") as bar:
         bar.set_description_str("clean")
         if as_of is not None:  # before cleaning: a return after that day must not undo a buy before it
             shop = until(shop, value.moment(as_of, shop.timezone))
@@ -212,7 +213,3 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         return 0
     return 0
-
-# %% ../nbs/22_pipeline.ipynb #485ff1c8
-if __name__ == "__main__" and "__file__" in globals():  # as a program, not in a notebook
-    sys.exit(main())

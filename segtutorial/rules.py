@@ -40,9 +40,9 @@ def schema(table: str, opened: int, now: int) -> pa.DataFrameSchema:
         "impressions": who | {"ts": moment, "propensity": _column(0, 1, "a probability")},
     }[table])
 
-# %% ../nbs/01a_rules.ipynb #0c25edc8
+# %% ../nbs/01a_rules.ipynb #3f750d7d
 def violations(frame: pd.DataFrame, rules: pa.DataFrameSchema) -> pd.DataFrame:
-    """The cells of `frame` that break the rules: `index`, `column`, `value`, `allowed`, one row a cell.
+    """The cells of `frame` that break the rules: `index`, `column`, `value`, `allowed`, one row a broken rule.
 
     Raises
     ------

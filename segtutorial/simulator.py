@@ -87,7 +87,7 @@ def _frame(chunks: list[dict[str, np.ndarray]], since: int, until: int) -> pd.Da
     table["coupon"] = pd.array(_COUPONS, "str").take(table["coupon"] - 1, allow_fill=True)  # -1: none
     return pd.DataFrame(table)
 
-# %% ../nbs/00d_simulator.ipynb #975ad1ad
+# %% ../nbs/00d_simulator.ipynb #78355244
 @dataclass
 class ShopLog:
     """What the shop knows when a day begins; a policy is given it.
@@ -106,10 +106,12 @@ class ShopLog:
 
     @property
     def products(self) -> pd.DataFrame:
+        "The products listed by this day."
         return self.all_products[self.all_products["listed_at"] < _start(self.day)]
 
     @property
     def behaviors(self) -> pd.DataFrame:
+        "All events before this day."
         return self.recent(self.day)
 
     def recent(self, days: int) -> pd.DataFrame:

@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['ACTIONS', 'CONTRACT', 'UNREAD', 'SHOP_KEYS', 'TABLE_KEYS', 'ShopError', 'day_start', 'local_time', 'Column', 'Shop',
-           'new_folder', 'write_shop', 'check_settings', 'read_settings']
+           'new_folder', 'write_shop', 'check_settings', 'read_settings', 'utc_offsets', 'local_day', 'moment']
 
-# %% ../nbs/00a_tables.ipynb #84f17cf9
+# %% ../nbs/00a_tables.ipynb #ff12bca7
 import json, os, shutil, tomllib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 import pandas as pd
@@ -19,14 +20,14 @@ import pandas as pd
 class ShopError(ValueError):
     "Input that cannot be used; the message names the file, column, row and value, and what would be right."
 
-# %% ../nbs/00a_tables.ipynb #28757ef4
-def day_start(day: str | pd.Timestamp, timezone: str = "Asia/Shanghai") -> int:
+# %% ../nbs/00a_tables.ipynb #dace38bd
+def day_start(day: str | date, timezone: str = "Asia/Shanghai") -> int:
     """Seconds since 1970 UTC at which a day begins in a time zone.
 
     Parameters
     ----------
     day : str, date or Timestamp
-        A day without a time, such as '2024-06-18'.
+        A whole date without a time, such as '2024-06-18'. Text that leaves something out, as 'October' does, is refused.
     timezone : str
         Name in the tz database. Where the clock jumps over midnight, the day begins with its first moment.
 
@@ -36,7 +37,9 @@ def day_start(day: str | pd.Timestamp, timezone: str = "Asia/Shanghai") -> int:
         Not a day, or not a time zone.
     """
     try:
-        start = pd.Timestamp(day)
+        if day is pd.NaT or not isinstance(day, str | date):
+            raise ValueError
+        start = pd.Timestamp(datetime.strptime(day, "%Y-%m-%d") if isinstance(day, str) else day)
         if start.tz is not None or start != start.normalize():
             raise ValueError
     except ValueError:
@@ -359,3 +362,38 @@ def read_settings(folder: str | Path) -> dict:
         return check_settings(tomllib.loads(path.read_text(encoding="utf-8-sig")), path.name)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ShopError(f"{path.name}: this is not TOML in UTF-8 ({error})") from None
+
+# %% ../nbs/00a_tables.ipynb #b67ee8ba
+import narwhals as nw
+import numpy as np
+
+# %% ../nbs/00a_tables.ipynb #0bbcdcc1
+def utc_offsets(first: int, last: int, timezone: str) -> list[tuple[int, int]]:
+    "From which moments on (s since 1970 UTC, between `first` and `last`) a zone's clocks are how many seconds ahead of UTC: pairs of both."
+    quarters = np.arange(first // 900 * 900, last + 900, 900)  # clocks are changed on quarters of an hour
+    utc = pd.DatetimeIndex(pd.to_datetime(quarters, unit="s"))
+    ahead = ((utc.tz_localize("UTC").tz_convert(timezone).tz_localize(None) - utc) // pd.Timedelta(seconds=1)).to_numpy()
+    new = np.flatnonzero(np.diff(ahead, prepend=ahead[0] - 1))
+    return [(int(quarters[i]), int(ahead[i])) for i in new]
+
+def local_day(ts: nw.Expr, offsets: list[tuple[int, int]]) -> nw.Expr:
+    "The shop's day of `ts` (s since 1970 UTC) as days since 1970-01-01, on any engine; `offsets` from `utc_offsets`."
+    ahead = nw.lit(offsets[0][1])
+    for start, seconds in offsets[1:]:  # over changes of the clock, two a year
+        ahead = nw.when(ts >= start).then(nw.lit(seconds)).otherwise(ahead)
+    return (ts + ahead) // 86400
+
+# %% ../nbs/00a_tables.ipynb #1c8c23a8
+def moment(as_of: int | str, timezone: str) -> int:
+    """Seconds since 1970 UTC of `as_of`, which may also be a day of the shop: then its beginning.
+
+    Raises
+    ------
+    ShopError
+        Neither a day nor a number of seconds of this age; milliseconds are refused.
+    """
+    if isinstance(as_of, str):
+        return day_start(as_of, timezone)
+    if isinstance(as_of, bool) or not isinstance(as_of, (int, np.integer)) or not 0 <= as_of < 2**34:
+        raise ShopError(f"as_of = {as_of!r}; allowed: whole seconds since 1970 UTC, or a day such as '2024-06-18'")
+    return int(as_of)

@@ -1,0 +1,16 @@
+"""The command `segtutorial`, and `python -m segtutorial`: Ctrl-C is as quiet while the libraries load as it is later."""
+import sys
+
+
+def main() -> int:
+    """The exit code of `segtutorial.pipeline.main`; 130 where the loading itself was interrupted."""
+    try:
+        from segtutorial.pipeline import main as run
+        return run()
+    except KeyboardInterrupt:
+        print("\nsegtutorial: stopped; nothing was written", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
