@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['STAGES', 'page', 'until', 'run', 'main']
 
-# %% ../nbs/22_pipeline.ipynb #3cc8623b
+# %% ../nbs/22_pipeline.ipynb #8a233a4e
 import argparse, base64, signal, sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,7 +19,7 @@ from . import __version__, clean, value
 from .load import load_shop, read_settings
 from .section import Context, Heading, Picture, Section, Table
 from .shop import check_shop, simulate_shop
-from .tables import Shop, ShopError, local_time, new_folder, write_shop
+from .tables import Shop, ShopError, local_time, may_become, new_folder, write_shop
 
 # %% ../nbs/22_pipeline.ipynb #6c8bdb21
 STAGES: tuple[tuple[str, Callable[[Shop, Context], Section]], ...] = (("value", value.report), ("clean", clean.report))
@@ -129,8 +129,9 @@ def run(shop: Shop, out: str | Path, lang: str = "en", overwrite: bool = False, 
         bar.update()
     return Path(out) / "index.html"
 
-# %% ../nbs/22_pipeline.ipynb #b59a7582
+# %% ../nbs/22_pipeline.ipynb #b091aefe
 def _run(args: argparse.Namespace) -> None:
+    may_become(Path(args.out), "index.html", args.overwrite)  # said now, not after the work
     print(f"reading {args.data}", file=sys.stderr)
     shop = load_shop(args.data)
     settings = read_settings(args.data)
@@ -159,8 +160,9 @@ def _check(args: argparse.Namespace) -> None:
         print(f"\nThe middle price of a piece sold is {Context(0, 'en', shop.currency).money(prices.median())}. If that is 100 times off, set money = 'yuan' or 'cents' in columns.toml.")
     print("\nThis data can be used: segtutorial run --data " + str(args.data) + " --out report")
 
-# %% ../nbs/22_pipeline.ipynb #48f0b062
+# %% ../nbs/22_pipeline.ipynb #40924c98
 def _simulate(args: argparse.Namespace) -> None:
+    may_become(Path(args.out), "columns.toml", args.overwrite)
     shop = simulate_shop(args.users, args.items, args.days, args.seed, dirt=args.dirt)
     write_shop(shop, args.out, args.overwrite)
     print(shop)

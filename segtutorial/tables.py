@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['ACTIONS', 'CONTRACT', 'UNREAD', 'SHOP_KEYS', 'TABLE_KEYS', 'ShopError', 'day_start', 'local_time', 'Column', 'Shop',
-           'new_folder', 'write_shop', 'check_settings', 'read_settings', 'utc_offsets', 'local_day', 'moment']
+           'may_become', 'new_folder', 'write_shop', 'check_settings', 'read_settings', 'utc_offsets', 'local_day',
+           'moment']
 
 # %% ../nbs/00a_tables.ipynb #ff12bca7
 import json, os, shutil, tomllib
@@ -170,9 +171,15 @@ class Shop:
         users = f"{self.behaviors['user_id'].nunique():,} users"
         return f"Shop({self.name or 'unnamed'}: {sizes}; {users}; {span} {self.timezone}; {self.currency})"
 
-# %% ../nbs/00a_tables.ipynb #9e1c7d98
-def _may_become(out: Path, mark: str, overwrite: bool) -> None:
-    "Refuses an `out` that must not be replaced."
+# %% ../nbs/00a_tables.ipynb #12da4196
+def may_become(out: Path, mark: str, overwrite: bool) -> None:
+    """Refuses, by a `ShopError`, an `out` that must not be replaced; for long work to ask before it begins.
+
+    Parameters
+    ----------
+    out, mark, overwrite
+        As for `new_folder`.
+    """
     if out.exists() and not out.is_dir():
         raise ShopError(f"{out}: this is a file; choose a folder that does not exist yet")
     if out.exists() and any(out.iterdir()):
@@ -181,7 +188,7 @@ def _may_become(out: Path, mark: str, overwrite: bool) -> None:
         if not overwrite:
             raise ShopError(f"{out}: this folder exists already; choose another, or add --overwrite to replace it")
 
-# %% ../nbs/00a_tables.ipynb #7b2f3b40
+# %% ../nbs/00a_tables.ipynb #e7a65af3
 @contextmanager
 def new_folder(out: str | Path, mark: str, overwrite: bool = False) -> Iterator[Path]:
     """A folder to write into that becomes `out` only when all is written, so that `out` is never half of anything.
@@ -200,7 +207,7 @@ def new_folder(out: str | Path, mark: str, overwrite: bool = False) -> Iterator[
     ShopError
         `out` holds something else, or cannot be written; what was there is untouched.
     """
-    _may_become(Path(out), mark, overwrite)
+    may_become(Path(out), mark, overwrite)
     place = Path(os.path.abspath(out))
     beside, old = (place.with_name(f".{place.name}.{os.getpid()}.{end}") for end in ("part", "old"))
     try:
@@ -223,7 +230,7 @@ def new_folder(out: str | Path, mark: str, overwrite: bool = False) -> Iterator[
         if place.exists():  # else the old folder is all there is
             shutil.rmtree(old, ignore_errors=True)
 
-# %% ../nbs/00a_tables.ipynb #4d739539
+# %% ../nbs/00a_tables.ipynb #bc59c5af
 def write_shop(shop: Shop, out: str | Path, overwrite: bool = False) -> Path:
     """The folder `out` with the shop's tables as gzipped CSV, a `columns.toml`, and `truth/` where the shop has a truth.
 
@@ -245,10 +252,10 @@ def write_shop(shop: Shop, out: str | Path, overwrite: bool = False) -> Path:
     """
     zipped = {"method": "gzip", "mtime": 1, "compresslevel": 9}
     with new_folder(out, "columns.toml", overwrite) as folder:
-        files = shop.tables() | {f"truth/{name}": table for name, table in shop.truth.items()}
+        files = {name: table.drop(columns="row", errors="ignore") for name, table in shop.tables().items()}
+        files |= {f"truth/{name}": table for name, table in shop.truth.items()}
         for name, table in files.items():
             (folder / name).parent.mkdir(exist_ok=True)
-            table = table.drop(columns="row", errors="ignore")
             table.to_csv(folder / f"{name}.csv.gz", index=False, compression=zipped, lineterminator="\n")
         head = {"name": shop.name, "timezone": shop.timezone, "currency": shop.currency}
         lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in head.items()]
@@ -308,7 +315,7 @@ def _check_section(part: dict, table: str, where: str) -> None:
     if len(scale) != 2 or not all(isinstance(end, int | float) for end in scale) or scale[0] == scale[1]:
         raise ShopError(f"{where}: rating = {scale!r} should be two different numbers, [worst, best]")
 
-# %% ../nbs/00a_tables.ipynb #321c6cab
+# %% ../nbs/00a_tables.ipynb #c513c51a
 def check_settings(settings: dict, file: str = "columns.toml") -> dict:
     """The settings of a shop, after a check that all of them can be used.
 
@@ -332,6 +339,8 @@ def check_settings(settings: dict, file: str = "columns.toml") -> dict:
         ZoneInfo(settings.get("timezone", "Asia/Shanghai"))
     except (ValueError, OSError, KeyError):
         raise ShopError(f"{file}: timezone = {settings['timezone']!r} is no time zone; one looks like 'Asia/Shanghai'") from None
+    if not isinstance(settings.get("clean", {}), dict):
+        raise ShopError(f"{file}: clean = {settings['clean']!r} should be a section [clean]")
     for table in CONTRACT:
         _check_section(settings.get(table, {}), table, f"{file}, [{table}]")
     return settings

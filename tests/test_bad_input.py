@@ -26,7 +26,7 @@ def prints(folder):
 
 def messages(stderr):
     "The lines of stderr without the lines that tell how far the work is."
-    return [piece for piece in re.split(r"[\r\n]+", stderr) if piece.strip() and not re.match(r"reading |.*\d+/\d+ ", piece)]
+    return [piece for piece in re.split(r"[\r\n]+", stderr) if piece.strip() and not re.match(r"reading |\w*\s+\d+%\|", piece)]
 
 
 @pytest.fixture
