@@ -75,7 +75,7 @@ def _cleaned(shop: Shop, policy: dict[str, Any]) -> clean.Cleaned:
             raise ShopError(f"columns.toml, [clean]: unknown key {name!r}; allowed: {', '.join(allowed)}")
     return clean.clean(shop, **policy)
 
-# %% ../nbs/22_pipeline.ipynb #eb241383
+# %% ../nbs/22_pipeline.ipynb #a8c674b9
 def run(shop: Shop, out: str | Path, lang: str = "en", overwrite: bool = False, policy: dict[str, Any] | None = None, as_of: int | str | None = None,
         progress: bool = True, stages: tuple[tuple[str, Callable[[Shop, Context], Section]], ...] = STAGES) -> Path:
     """Cleans the shop, runs every stage on it, and writes the report: the path of its `index.html`.
@@ -105,7 +105,7 @@ def run(shop: Shop, out: str | Path, lang: str = "en", overwrite: bool = False, 
         The folder cannot be used, or the data not; nothing is written then.
     """
     ctx = Context(0, lang, shop.currency, shop.timezone)
-    with new_folder(out, "index.html", overwrite) as folder, tqdm(total=len(stages) + 2, disable=not progress, bar_format="{desc:<6} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}") as bar:
+    with new_folder(out, "index.html", overwrite) as folder, tqdm(total=len(stages) + 2, desc="clean", disable=not progress, bar_format="{desc:<6} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}") as bar:
         bar.set_description_str("clean")
         if as_of is not None:  # before cleaning: a return after that day must not undo a buy before it
             shop = until(shop, value.moment(as_of, shop.timezone))
