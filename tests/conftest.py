@@ -50,13 +50,18 @@ def public_data():
     return need
 
 
+def _interruptible():
+    "Where the tests run in the background of a shell, Ctrl-C is ignored there and in every child; a user's terminal does not do that."
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture(scope="session")
 def process():
     "`process(*arguments)` starts the command line as a process of its own, from this source tree; it has stdout and stderr as text."
     def start(*arguments, **options):
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "encoding": "utf-8",
-                   "env": {**os.environ, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"}} | options
+                   "preexec_fn": _interruptible if os.name == "posix" else None, "env": {**os.environ, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"}} | options
         return subprocess.Popen([sys.executable, "-m", "segtutorial", *map(str, arguments)], **options)
     return start
 
