@@ -12,7 +12,7 @@ import pandas as pd
 from .rfm import TIERS, _buys, value_tier
 from .tables import ShopError, day_start, local_time, moment
 
-# %% ../nbs/06b_movement.ipynb #e0dee4d6
+# %% ../nbs/06b_movement.ipynb #f07dce66
 def periods(first: int, last: int, timezone: str = "Asia/Shanghai", frequency: str = "QS") -> list[int]:
     """Beginnings (s since 1970 UTC) of the calendar periods that lie whole between two moments, and the end of the last: p + 1 edges of p.
 
@@ -39,10 +39,13 @@ def windows(first: int, as_of: int, days: int = 90) -> list[int]:
     ShopError
         There is no time between `first` and `as_of`, or `days` is not above 0.
     """
-    length = int(min(days * 86400, (as_of - first) // 2))
+    span = as_of - first
+    if span > 2 * 86400:  # the day of the first event counts as a whole one, and windows have whole days
+        span = -(-span // 86400) * 86400
+    length = int(min(days * 86400, span // 2 // 86400 * 86400 or span // 2))
     if length <= 0:
         raise ShopError(f"windows: days = {days}, and {as_of - first} seconds from the first event to as_of; both need to be above 0")
-    return list(range(as_of, first - 1, -length))[::-1]
+    return list(range(as_of, as_of - span - 1, -length))[::-1]
 
 # %% ../nbs/06b_movement.ipynb #c674ebc9
 def _tier_tables(buys: pd.DataFrame, edges: list[int], shares: tuple[float, ...]) -> pd.DataFrame:
