@@ -35,15 +35,13 @@ def _is_text(frame: pd.DataFrame) -> list[bool]:
 def _picture(part: Picture) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(part.svg.encode()).decode()
 
-# %% ../nbs/22_pipeline.ipynb #d8b06a16
+# %% ../nbs/22_pipeline.ipynb #2d8f4c16
 def page(shop: Shop, sections: list[Section], ctx: Context) -> str:
     "The report as one HTML page that needs nothing beside it: pictures inside, no script, no address of another machine."
-    behaviors = shop.behaviors
-    buys = behaviors[(behaviors["action"] == "buy") & behaviors["net_quantity"].ne(0).fillna(True)]
-    money = (buys["net_quantity"] * buys["price"]).sum()
-    orders = buys["order_id"].nunique() if buys["order_id"].notna().any() else len(buys.drop_duplicates(["user_id", "ts"]))
-    facts = [(ctx.t("users in the log", "日志用户"), f"{behaviors['user_id'].nunique():,}"), (ctx.t("customers", "下单客户"), f"{buys['user_id'].nunique():,}"),
-             (ctx.t("orders", "订单"), f"{orders:,}"), (ctx.t("revenue kept", "净收入"), ctx.money(money) if money else "–")]
+    behaviors, customers = shop.behaviors, value.rfm(shop.behaviors, ctx.as_of, ctx.timezone)  # one rule of what an order is, for all of the page
+    money = customers["monetary"].sum()
+    facts = [(ctx.t("users in the log", "日志用户"), f"{behaviors['user_id'].nunique():,}"), (ctx.t("customers", "下单客户"), f"{len(customers):,}"),
+             (ctx.t("orders", "订单"), f"{customers['frequency'].sum():,}"), (ctx.t("revenue kept", "净收入"), ctx.money(money) if money else "–")]
     span = f"{ctx.day(behaviors['ts'].min())} – {ctx.day(behaviors['ts'].max())}"
     template = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(files("segtutorial").joinpath("templates/report.html").read_text(encoding="utf-8"))
     return template.render(shop=shop, sections=sections, ctx=ctx, facts=facts, span=span, version=__version__, kind=_kind, picture=_picture, is_text=_is_text, lang={"en": "en", "zh": "zh-CN"}[ctx.lang])
