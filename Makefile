@@ -7,10 +7,10 @@ NAME = all
 
 help:
 	@echo 'make run      the pipeline on the shipped shop: report/index.html'
-	@echo 'make lab      the course in JupyterLab'
+	@echo 'make lab      the learner edition in JupyterLab: workbook/; what you write there stays'
 	@echo 'make test     everything that CI checks'
 	@echo 'make bench    the benchmarks, to bench/results/ (one of them: NAME=...)'
-	@echo 'make export   modules, clean notebooks and README from the notebooks'
+	@echo 'make export   modules, exercises, clean notebooks and README from the notebooks'
 	@echo 'make lock     requirements.lock from settings.ini'
 	@echo 'make clean    removes .venv, report and caches'
 	@echo 'The first of them makes .venv, which takes a few minutes.'
@@ -25,7 +25,8 @@ test: setup
 	@.ci/test
 
 lab: setup
-	@$(BIN)/python -m jupyterlab nbs/index.ipynb
+	@$(BIN)/segtutorial workbook --from nbs --out workbook
+	@$(BIN)/python -m jupyterlab workbook/index.ipynb
 
 # files that begin with _ are what the benchmarks share
 bench: setup

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 from .tables import ShopError
 
-# %% ../nbs/00e_section.ipynb #ce769fdb
+# %% ../nbs/00e_section.ipynb #008c7b7b
 FONTS = ["DejaVu Sans", "Arial", "PingFang SC", "Hiragino Sans GB", "Microsoft YaHei", "Noto Sans CJK SC", "Source Han Sans SC",
          "WenQuanYi Micro Hei", "SimHei", "sans-serif"]
 COLORS = ["#2f6690", "#d1495b", "#edae49", "#66a182", "#8d6a9f", "#3a7ca5", "#b5838d", "#7f8c8d"]
@@ -25,7 +25,7 @@ STYLE = {"font.family": FONTS, "axes.unicode_minus": False, "font.size": 9, "axe
 
 @contextmanager
 def plot_style() -> Iterator[None]:
-    "Plots as in the report, Chinese included: drawn with the reader's fonts in SVG, with the machine's in notebooks."
+    "Plots as in the report, Chinese included: drawn with the reader's fonts in SVG, with the machine's in notebooks, where `plt.show()` stands inside."
     import matplotlib as mpl
     from cycler import cycler
     logger = logging.getLogger("matplotlib.font_manager")

@@ -188,7 +188,7 @@ def may_become(out: Path, mark: str, overwrite: bool) -> None:
         if not overwrite:
             raise ShopError(f"{out}: this folder exists already; choose another, or add --overwrite to replace it")
 
-# %% ../nbs/00a_tables.ipynb #e7a65af3
+# %% ../nbs/00a_tables.ipynb #f5e52afc
 @contextmanager
 def new_folder(out: str | Path, mark: str, overwrite: bool = False) -> Iterator[Path]:
     """A folder to write into that becomes `out` only when all is written, so that `out` is never half of anything.
@@ -211,11 +211,11 @@ def new_folder(out: str | Path, mark: str, overwrite: bool = False) -> Iterator[
     place = Path(os.path.abspath(out))
     beside, old = (place.with_name(f".{place.name}.{os.getpid()}.{end}") for end in ("part", "old"))
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        beside.mkdir()
-    except OSError as error:
-        raise ShopError(f"{out}: cannot be written ({error.strerror}); choose another folder") from None
-    try:
+        try:  # inside the other one: Ctrl-C may come at the very moment at which the folder is made
+            place.parent.mkdir(parents=True, exist_ok=True)
+            beside.mkdir()
+        except OSError as error:
+            raise ShopError(f"{out}: cannot be written ({error.strerror}); choose another folder") from None
         yield beside
         if place.exists():
             place.rename(old)

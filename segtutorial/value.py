@@ -6,11 +6,12 @@
 __all__ = ['ADVICE', 'report', 'CLASSES', 'TIERS', 'class_table', 'customer_class', 'pareto', 'rfm', 'score', 'top_share',
            'value_tier', 'bootstrap', 'movement', 'periods', 'tier_forecast', 'transitions', 'windows', 'moment']
 
-# %% ../nbs/06_value.ipynb #705b7695
+# %% ../nbs/06_value.ipynb #c08ea474
 from typing import Any
 import numpy as np
 import pandas as pd
-from .movement import bootstrap, movement, periods, tier_forecast, transitions, windows
+from .metrics import bootstrap
+from .movement import movement, periods, tier_forecast, transitions, windows
 from .rfm import CLASSES, TIERS, class_table, customer_class, pareto, rfm, score, top_share, value_tier
 from .section import COLORS, Context, Section
 from .tables import Shop, local_time, moment

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "segtutorial"
-ORDER = ["tables", "load", "public", "market", "simulator", "section", "shop", "rules", "returns", "clean", "rfm", "movement", "value", "pipeline"]
+ORDER = ["tables", "load", "public", "market", "phrases", "grammar", "shoplog", "shopper", "dirt", "simulator", "section", "workbook", "edition", "shop", "rules", "returns", "clean",
+         "orders", "rhythm", "tastes", "items", "features", "split", "ranking", "baselines", "yesno", "metrics", "rfm", "movement", "value", "pipeline"]
 HEAVY = ("torch", "pandas", "matplotlib")
 modules = pytest.mark.parametrize("module", ORDER)
 

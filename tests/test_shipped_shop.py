@@ -34,7 +34,7 @@ def test_it_is_what_the_simulator_makes(shipped, simulated):
 def test_its_truth_is_beside_it(simulated):
     for name, table in simulated.truth.items():
         read = pd.read_csv(DATA / "truth" / f"{name}.csv.gz")
-        pd.testing.assert_frame_equal(read, table, obj=name, check_dtype=False, rtol=1e-9)
+        pd.testing.assert_frame_equal(read.astype(table.dtypes.to_dict()), table, obj=name, rtol=1e-9)
 
 
 def test_writing_it_again_gives_the_same_files(simulated, tmp_path):
@@ -51,6 +51,6 @@ def test_it_is_small_and_has_something_of_everything(shipped):
     "Less than 5 MB in the repository; every action, Chinese titles and reviews, prices, dirt."
     assert sum(path.stat().st_size for path in DATA.rglob("*")) < 5_000_000
     assert set(shipped.behaviors["action"]) == set(ACTIONS)
-    assert shipped.products["title"].str.contains(r"[\u4e00-\u9fff]").all() and shipped.reviews["text"].str.contains(r"[\u4e00-\u9fff]").all()
+    assert shipped.products["title"].str.contains(r"[\u4e00-\u9fff]").all() and .99 < shipped.reviews["text"].str.contains(r"[\u4e00-\u9fff]").mean() < 1  # some are empty
     assert shipped.behaviors["price"].le(0).any() and shipped.behaviors.drop(columns="row").duplicated().any()
     assert not re.search(r"[A-Z]:\\|/home/|/root/|/tmp/", (DATA / "columns.toml").read_text(encoding="utf-8"))
