@@ -23,8 +23,9 @@ from .tastes import BANDS, TOP, catalogue, taste_features, top_categories
 _all_ = ["ITEM_FEATURES", "attributes", "item_features", "sold_to", "spending_groups", "thin", "kept_buys", "order_features", "rfm", "action_features",
          "events", "hours", "pairs", "quarters", "rhythm_features", "session_features", "sessions", "catalogue", "taste_features", "top_categories"]
 
-# %% ../nbs/02_features.ipynb #a8137765
-_NO_BUY, _ONE_DAY, _TWO_DAYS, _NO_MONEY = "nothing bought and kept", "bought on fewer than two days", "bought on fewer than three days", "nothing kept, or no prices in the log"
+# %% ../nbs/02_features.ipynb #936e5314
+_NO_BUY, _NO_MONEY = "nothing bought and kept", "nothing kept, or no prices in the log"
+_ONE_DAY, _TWO_DAYS = "bought on fewer than two days", "bought on fewer than three days"
 _NO_CATEGORY, _NO_PRICE = "no item met has a category", "no item met has a price"
 _WORDS = {"night": "0 to 6 o'clock", "morning": "6 to 12 o'clock", "afternoon": "12 to 18 o'clock", "evening": "18 to 24 o'clock"}
 
@@ -163,7 +164,7 @@ def distinct(frame: pd.DataFrame, rho: float = .98) -> list[str]:
             kept.append(name)
     return kept
 
-# %% ../nbs/02_features.ipynb #4e1a77f0
+# %% ../nbs/02_features.ipynb #a5cf7fbd
 _TELLING = {
     "idle": ("days since the last visit", "距上次访问天数"), "sessions": ("visits", "访问次数"), "session_events": ("events a visit", "每次访问行为数"),
     "items": ("items met", "浏览商品数"), "buy_of_view": ("of items viewed, bought (%)", "浏览商品的购买率（%）"),
@@ -171,10 +172,11 @@ _TELLING = {
     "gap_mean": ("days between orders", "下单间隔天数"), "return_share": ("of pieces, sent back (%)", "退货率（%）"),
     "evening_share": ("of events, after 18 o'clock (%)", "晚间行为占比（%）"), "category_entropy": ("breadth of interest (entropy)", "兴趣广度（熵）"),
     "price_place": ("price level within categories (%)", "品类内价位（%）")}
+_WHOLE = ("idle", "sessions", "items", "frequency")  # counts are shown without decimals
 _HEADS = {"feature": "特征", "users": "用户数", "a quarter below": "四分之一低于", "half below": "一半低于", "a quarter above": "四分之一高于", "attribute": "属性",
-          "value": "取值", "items": "商品数", "viewers": "浏览人次", "buyers": "购买人次", "against its category (95 %)": "与同品类相比（95% 区间）",
-          "category": "类目", "prices": "价格带", "users by item": "每件商品用户数", "against the shop (95 %)": "与全店相比（95% 区间）", "brand": "品牌",
-          "band": "价格带", "place": "品类内价位", "age": "上架时间", "word": "标题词",
+          "value": "取值", "items": "商品数", "viewings": "浏览人次", "purchases": "购买人次", "times its category (95 %)": "为同品类的倍数（95% 区间）",
+          "category": "类目", "prices": "价格带", "users by item": "每件商品用户数", "times the shop (95 %)": "为全店的倍数（95% 区间）", "brand": "品牌",
+          "band": "价格带", "price": "价格", "place": "品类内价位", "age": "上架时间", "word": "标题词",
           "cheap": "低", "middle": "中", "dear": "高", "new": "新", "old": "旧"}
 
 def _shown(ctx: Context, columns: dict[str, Any]) -> pd.DataFrame:
@@ -191,7 +193,7 @@ def _say_users(section: Section, table: pd.DataFrame, ctx: Context) -> None:
     cells = table[known].astype(float).mul([100 if "%" in _TELLING[name][0] else 1 for name in known]).quantile([.25, .5, .75])
     shown = {"feature": [ctx.t(*_TELLING[name]) for name in known], "users": [f"{n:,}" for n in table[known].count()]}
     for share, head in ((.25, "a quarter below"), (.5, "half below"), (.75, "a quarter above")):
-        shown[head] = [ctx.money(cells.loc[share, name]) if name == "order_mean" else f"{cells.loc[share, name]:,.1f}" for name in known]
+        shown[head] = [ctx.money(cells.loc[share, name]) if name == "order_mean" else f"{cells.loc[share, name]:,.{0 if name in _WHOLE else 1}f}" for name in known]
     usable = len(distinct(table[FEATURES["name"]]))
     section.say(ctx.t(f"{len(table):,} users did something before {ctx.day(ctx.as_of)}. Of {len(FEATURES)} features {usable} differ between users and are no "
                       "near copy of another.",
@@ -214,12 +216,17 @@ def _say_attributes(section: Section, shop: Shop, items: pd.DataFrame, ctx: Cont
     section.table("item_features", _in_units(items, ITEM_FEATURES), ctx.t(
         f"All products with their features (money in {ctx.currency})", f"全部商品及其特征（金额单位：{ctx.currency}）"), items.head(0))
     number = "{:,}".format
+    prices = items.groupby("band")["price"].agg(["min", "max"])
+    bands = {str(int(band)): f"{ctx.money(low)}–{ctx.money(high)}" for band, low, high in prices.itertuples()}
+    section.say(ctx.t("An attribute is held against what its categories would lead one to expect: 1 is as expected. What sells with an attribute need not sell because of it.",
+                      "各属性与同品类的预期相比：1 表示与预期相同。带有某属性的商品畅销，未必是因为该属性。"))
     shown = _shown(ctx, {
-        "attribute": [ctx.t(name, _HEADS[name]) for name in clear["attribute"]], "value": [ctx.t(value, _HEADS.get(value, value)) for value in clear["value"]],
-        "items": clear["items"].map(number), "viewers": clear["exposure"].map(number), "buyers": clear["buyers"].map(number), "against its category (95 %)": _interval(clear)})
+        "attribute": [ctx.t(name, _HEADS[name]) for name in clear["attribute"].replace("band", "price")],
+        "value": [bands[value] if name == "band" else ctx.t(value, _HEADS.get(value, value)) for name, value in zip(clear["attribute"], clear["value"])],
+        "items": clear["items"].map(number), "viewings": clear["exposure"].map(number), "purchases": clear["buyers"].map(number), "times its category (95 %)": _interval(clear)})
     section.table("attributes", table, ctx.t(
-        f"Attributes that sell clearly better or worse than their categories, of {len(table):,} looked at (buyers by viewer; where no views are logged, by item)",
-        f"在 {len(table):,} 个属性中，销售明显优于或劣于同品类者（每位浏览者的购买；无浏览日志时按商品）"), shown)
+        f"Attributes that sell clearly better or worse than their categories, of {len(table):,} looked at (each user counts once an item; where no views are logged, items stand for viewings)",
+        f"在 {len(table):,} 个属性中，销售明显优于或劣于同品类者（每位用户对每件商品计一次；无浏览日志时以商品数代替浏览）"), shown)
     if clear.empty:
         section.say(ctx.t("No attribute of products sells clearly better or worse than others of its category.", "没有商品属性明显优于或劣于同品类。"))
 
@@ -233,7 +240,7 @@ def _say_thin(section: Section, shop: Shop, ctx: Context) -> None:
     section.table("thin", money, ctx.t("Where many users meet few products: candidates for a wider range, to be tried, not proven (all cells in the file)",
                                        "用户多而商品少之处：可尝试补充货盘，并非定论（文件含全部单元）"), _shown(ctx, {
         "category": worth["category"], "prices": [f"{ctx.money(row.from_price)}–{ctx.money(row.to_price)}" for row in worth.itertuples()],
-        "items": worth["items"].map("{:,}".format), "users by item": worth["per_item"].map("{:,.0f}".format), "against the shop (95 %)": _interval(worth)}))
+        "items": worth["items"].map("{:,}".format), "users by item": worth["per_item"].map("{:,.0f}".format), "times the shop (95 %)": _interval(worth)}))
     if worth.empty:
         section.say(ctx.t("No category and price band has clearly more users by product than the shop.", "没有类目与价格带的单品用户数明显高于全店。"))
 

@@ -171,13 +171,13 @@ def gaps(days: Any, name: str = "gap") -> Any:
     table = table.with_columns(mean=ratio("gap", "n"), spread=nw.when(nw.col("n") > 1).then(n * square - total * total))
     return like(days, table.select("user_id", nw.col("mean").alias(f"{name}_mean"), (nw.col("spread").sqrt() / n).alias(f"{name}_std")))
 
-# %% ../nbs/02a_orders.ipynb #415d464b
+# %% ../nbs/02a_orders.ipynb #e49c6f30
 def _line_features(lines: Any) -> Any:
     "What users bought, sent back and had a coupon for; one row a user with a buy or return."
     buy = nw.col("buy")
     lines = lines.with_columns(
-        coupons=nw.when(buy == 1).then(nw.col("coupon")), back=nw.when(buy == 0).then(nw.col("bought")).otherwise(0), bought=nw.when(buy == 1).then(nw.col("bought")).otherwise(0),
-        pieces=nw.when(buy == 1).then(nw.col("pieces")).otherwise(0))
+        coupons=nw.when(buy == 1).then(nw.col("coupon")), back=nw.when(buy == 0).then(nw.col("bought")).otherwise(0),
+        bought=nw.when(buy == 1).then(nw.col("bought")).otherwise(0), pieces=nw.when(buy == 1).then(nw.col("pieces")).otherwise(0))
     lines = lines.group_by("user_id").agg(asked=nw.col("coupons").count(), **{name: nw.col(name).sum() for name in ("coupons", "back", "bought", "pieces")})
     return lines.select("user_id", "pieces", return_share=ratio("back", "bought"), coupon_share=ratio("coupons", "asked"))
 
