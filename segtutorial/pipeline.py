@@ -160,10 +160,10 @@ def _check(args: argparse.Namespace) -> None:
         print(f"\nThe middle price of a piece sold is {Context(0, 'en', shop.currency).money(prices.median())}. If that is 100 times off, set money = 'yuan' or 'cents' in columns.toml.")
     print("\nThis data can be used: segtutorial run --data " + str(args.data) + " --out report")
 
-# %% ../nbs/22_pipeline.ipynb #40924c98
+# %% ../nbs/22_pipeline.ipynb #1c887266
 def _simulate(args: argparse.Namespace) -> None:
     may_become(Path(args.out), "columns.toml", args.overwrite)
-    shop = simulate_shop(args.users, args.items, args.days, args.seed, dirt=args.dirt)
+    shop = simulate_shop(args.users, args.items, args.days, args.seed, dirt=args.dirt, impressions=args.impressions)
     write_shop(shop, args.out, args.overwrite)
     print(shop)
     print(f"\nWritten to {args.out}. Next: segtutorial run --data {args.out} --out report")
@@ -179,7 +179,7 @@ def _workbook(args: argparse.Namespace) -> None:
             print(f"  {name} {state}")
     print(f"What you write there stays. Open {Path(args.out) / 'index.ipynb'} in JupyterLab; `make lab` does both.")
 
-# %% ../nbs/22_pipeline.ipynb #11eddb28
+# %% ../nbs/22_pipeline.ipynb #9dbbc2c8
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="segtutorial", description="Who are a shop's customers, what is each worth, and what to do: from raw logs to a report.",
                                      epilog="Your own data: put behaviors.csv into a folder, say in a columns.toml beside it what your columns are called, and try `segtutorial check --data FOLDER`.")
@@ -206,6 +206,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--days", type=int, default=180, metavar="D", help="days (default: 180)")
     made.add_argument("--seed", type=int, default=0, metavar="S", help="the same seed makes the same shop (default: 0)")
     made.add_argument("--dirt", type=float, default=0.0, metavar="SHARE", help="share of dirt that real logs have, 0 to 1 (default: 0)")
+    made.add_argument("--impressions", action="store_true", help="also write what was shown, with positions and propensities: some eight rows a visit")
     made.add_argument("--out", **out)
     made.add_argument("--overwrite", **again)
     made = command("workbook", _workbook, "Make the learner edition of the course, or bring it up to date. What a learner wrote in it stays as it is.")

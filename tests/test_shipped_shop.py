@@ -54,3 +54,10 @@ def test_it_is_small_and_has_something_of_everything(shipped):
     assert shipped.products["title"].str.contains(r"[\u4e00-\u9fff]").all() and .99 < shipped.reviews["text"].str.contains(r"[\u4e00-\u9fff]").mean() < 1  # some are empty
     assert shipped.behaviors["price"].le(0).any() and shipped.behaviors.drop(columns="row").duplicated().any()
     assert not re.search(r"[A-Z]:\\|/home/|/root/|/tmp/", (DATA / "columns.toml").read_text(encoding="utf-8"))
+
+
+def test_the_command_writes_impressions_when_asked(cli, tmp_path):
+    "And what it writes can be loaded: what was shown, with position, price and propensity."
+    code, *_ = cli("simulate", "--users", 60, "--items", 30, "--days", 20, "--impressions", "--out", tmp_path / "shop")
+    shown = load_shop(tmp_path / "shop").impressions
+    assert code == 0 and len(shown) > 100 and shown["propensity"].between(0, 1, inclusive="right").all() and shown["position"].min() == 0
