@@ -34,7 +34,7 @@ BRANDS = np.array([[first + second for second in "弦朵川橙羽木"] for first
 ADJECTIVES = np.array("经典 新款 热卖 优选 精选 人气 实用 畅销 口碑 特惠".split(), object)
 
 # %% ../nbs/00d_market.ipynb #edfcdfdf
-STREAMS = ("users", "products", "explore", "dirt", "visit", "look", "line", "leave", "goods")
+STREAMS = ("users", "products", "explore", "dirt", "visit", "look", "line", "leave")
 
 def dice(random_state: int, stream: str, day: int = 0) -> np.random.Generator:
     "The generator of one kind of chance (stream) on one day: made from the seed, the stream and the day, and from nothing else."

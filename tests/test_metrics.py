@@ -376,11 +376,6 @@ def test_holm_is_a_loop():
         assert np.allclose(m.holm(p), [want[i] for i in range(n)])
 
 
-def test_bootstrap_is_that_of_movement():
-    from segtutorial import movement
-    x = np.random.default_rng(0).random(50)
-    assert m.bootstrap(np.mean, x, n=100, random_state=4) == movement.bootstrap(np.mean, x, n=100, random_state=4)
-
 
 def test_satisfaction_uses_nothing_after_as_of():
     rng = np.random.default_rng(0)
