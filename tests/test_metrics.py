@@ -376,7 +376,6 @@ def test_holm_is_a_loop():
         assert np.allclose(m.holm(p), [want[i] for i in range(n)])
 
 
-
 def test_satisfaction_uses_nothing_after_as_of():
     rng = np.random.default_rng(0)
     n = 400

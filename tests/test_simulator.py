@@ -23,7 +23,7 @@ def day_of(ts):
 def by_chance(day, user_ids, log, k=3):
     "A page that reads nothing of the log but what is sold: by user and day only."
     ids, price = log.products["item_id"].to_numpy(), log.products["price"].to_numpy()
-    order = np.argsort(key_of(9, "goods", day, user_ids[:, None], ids[None]), axis=1)[:, :k]
+    order = np.argsort(key_of(9, "explore", day, user_ids[:, None], ids[None]), axis=1)[:, :k]
     return ids[order], price[order], np.full(order.shape, order.shape[1] / len(ids))
 
 
