@@ -42,7 +42,7 @@ def test_writing_it_again_gives_the_same_files(simulated, tmp_path):
     import gzip
     def contents(folder):
         return {str(path.relative_to(folder)): gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-                for path in folder.rglob("*") if path.is_file()}
+                for path in folder.rglob("*") if path.is_file() and "sentences" not in path.parts}  # those were written by hand
     again, there = contents(write_shop(simulated, tmp_path / "data")), contents(DATA)
     assert again.keys() == there.keys() and [name for name in again if again[name] != there[name]] == []
 
