@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment
 from tqdm.auto import tqdm
-from . import __version__, clean, features, metrics, value
+from . import __version__, clean, features, metrics, sentiment, value
 from .edition import edition
 from .load import load_shop, read_settings
 from .section import Context, Heading, Picture, Section, Table
@@ -24,7 +24,7 @@ from .tables import Shop, ShopError, local_time, may_become, new_folder, write_s
 
 # %% ../nbs/22_pipeline.ipynb #4a2b10e9
 STAGES: tuple[tuple[str, Callable[[Shop, Context], Section]], ...] = (
-    ("value", value.report), ("features", features.report), ("metrics", metrics.report), ("clean", clean.report))
+    ("value", value.report), ("sentiment", sentiment.report), ("features", features.report), ("metrics", metrics.report), ("clean", clean.report))
 
 # %% ../nbs/22_pipeline.ipynb #c69fbebc
 def _kind(part: Any) -> str:
@@ -77,7 +77,7 @@ def _cleaned(shop: Shop, policy: dict[str, Any]) -> clean.Cleaned:
 
 # %% ../nbs/22_pipeline.ipynb #6ab58e02
 def run(shop: Shop, out: str | Path, lang: str = "en", overwrite: bool = False, policy: dict[str, Any] | None = None, as_of: int | str | None = None,
-        progress: bool = True, stages: tuple[tuple[str, Callable[[Shop, Context], Section]], ...] = STAGES) -> Path:
+        model: str | Path | None = None, progress: bool = True, stages: tuple[tuple[str, Callable[[Shop, Context], Section]], ...] = STAGES) -> Path:
     """Cleans the shop, runs every stage on it, and writes the report: the path of its `index.html`.
 
     Parameters
@@ -94,6 +94,8 @@ def run(shop: Shop, out: str | Path, lang: str = "en", overwrite: bool = False, 
         Arguments of `clean.clean`.
     as_of : int or str, optional
         Moment of the report, s since 1970 UTC or a day of the shop; default: the midnight after the last event.
+    model : path, optional
+        The sentiment model that reads the reviews, as `segtutorial train-sentiment` wrote it; default: the shipped one.
     progress : bool
         Show a progress bar.
     stages : tuple of (str, function)
@@ -105,6 +107,8 @@ def run(shop: Shop, out: str | Path, lang: str = "en", overwrite: bool = False, 
         The folder cannot be used, or the data not; nothing is written then.
     """
     ctx = Context(0, lang, shop.currency, shop.timezone)
+    if model is not None:
+        ctx.results["sentiment_model"] = sentiment.load(model)
     with new_folder(out, "index.html", overwrite) as folder, tqdm(total=len(stages) + 2, desc="clean", disable=not progress, bar_format="{desc:<8} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}") as bar:
         bar.set_description_str("clean")
         if as_of is not None:  # before cleaning: a return after that day must not undo a buy before it
@@ -135,7 +139,7 @@ def _run(args: argparse.Namespace) -> None:
     print(f"reading {args.data}", file=sys.stderr)
     shop = load_shop(args.data)
     settings = read_settings(args.data)
-    path = run(shop, args.out, args.lang, args.overwrite, settings.get("clean"), args.as_of)
+    path = run(shop, args.out, args.lang, args.overwrite, settings.get("clean"), args.as_of, args.sentiment)
     words = {"en": f"\nThe report is in {path} (open it in a browser); its tables are beside it, as CSV for a spreadsheet.\nNext: read “what to do” in it, and customers.csv for who is in which class.",
              "zh": f"\n报告已写入 {path}（用浏览器打开），旁边的 CSV 表可用电子表格打开。\n下一步：查看报告中的建议动作，名单见 customers.csv。"}
     print(words[args.lang])
@@ -168,6 +172,22 @@ def _simulate(args: argparse.Namespace) -> None:
     print(shop)
     print(f"\nWritten to {args.out}. Next: segtutorial run --data {args.out} --out report")
 
+# %% ../nbs/22_pipeline.ipynb #7ra1n5en
+def _train(args: argparse.Namespace) -> None:
+    out = Path(args.out)
+    if args.data and args.shipped:
+        raise ShopError("train-sentiment: --data and --shipped were given; one of them says what to learn from")
+    if out.is_dir() or not out.parent.is_dir() or out.exists() and not args.overwrite:  # said now, not after the work
+        raise ShopError(f"{out}: " + ("this is a folder; give a file" if out.is_dir() else "it exists; --overwrite replaces it" if out.exists() else f"there is no folder {out.parent}"))
+    if args.shipped:
+        model = sentiment.train_default(progress=True, random_state=args.seed)
+    else:
+        texts, labels = sentiment.shop_texts(load_shop(args.data)) if args.data else sentiment.public_texts()
+        print(f"{len(texts):,} distinct reviews, {labels.mean():.0%} of them praise", file=sys.stderr)
+        model = sentiment.SentimentModel(random_state=args.seed, progress=True).fit(texts, labels)
+    model.save(out)
+    print(f"Written to {out}. Next: segtutorial run --data DIR --out report --sentiment {out}")
+
 # %% ../nbs/22_pipeline.ipynb #60b2a1a6
 def _workbook(args: argparse.Namespace) -> None:
     done = edition(args.chapters, args.out)
@@ -197,6 +217,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--out", **out)
     made.add_argument("--lang", choices=["en", "zh"], default="en", help="language of the report (default: en)")
     made.add_argument("--as-of", metavar="DAY", help="day of the report, like 2024-06-18; nothing from that day on is used (default: the day after the last event)")
+    made.add_argument("--sentiment", metavar="MODEL", help="sentiment model that train-sentiment wrote (default: the shipped one)")
     made.add_argument("--overwrite", **again)
     made = command("check", _check, "Read and validate only. Says what is rejected and why, and what each missing table or column will cost; writes nothing.")
     made.add_argument("--data", **data)
@@ -208,6 +229,12 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--dirt", type=float, default=0.0, metavar="SHARE", help="share of dirt that real logs have, 0 to 1 (default: 0)")
     made.add_argument("--impressions", action="store_true", help="also write what was shown, with positions and propensities: some eight rows a visit")
     made.add_argument("--out", **out)
+    made.add_argument("--overwrite", **again)
+    made = command("train-sentiment", _train, "Train a sentiment model and store it. On the published reviews, which are fetched once, or on the reviews with stars of a shop of one's own.")
+    made.add_argument("--data", metavar="DIR", help="folder of a shop whose reviews have text and rating (default: the published reviews)")
+    made.add_argument("--out", required=True, metavar="FILE", help="file to write, like sentiment.npz; `segtutorial run --sentiment FILE` uses it")
+    made.add_argument("--shipped", action="store_true", help="train on the texts made for this project, as the shipped model was")
+    made.add_argument("--seed", type=int, default=0, metavar="S", help="the same seed and texts make the same model (default: 0)")
     made.add_argument("--overwrite", **again)
     made = command("workbook", _workbook, "Make the learner edition of the course, or bring it up to date. What a learner wrote in it stays as it is.")
     made.add_argument("--from", dest="chapters", default="nbs", metavar="DIR", help="folder of the chapters (default: nbs)")

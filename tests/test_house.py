@@ -6,7 +6,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "segtutorial"
 ORDER = ["tables", "load", "public", "market", "phrases", "grammar", "shoplog", "shopper", "dirt", "simulator", "section", "workbook", "edition", "shop", "rules", "returns", "clean",
-         "orders", "rhythm", "tastes", "items", "features", "split", "ranking", "baselines", "yesno", "metrics", "rfm", "movement", "value", "pipeline"]
+         "orders", "rhythm", "tastes", "items", "features", "split", "ranking", "baselines", "yesno", "metrics", "tokens", "vectors", "keywords", "stream", "text", "classifiers", "lessons", "aspects", "network", "model", "opinions", "sentiment", "rfm", "movement", "value", "pipeline"]
 HEAVY = ("torch", "pandas", "matplotlib")
 modules = pytest.mark.parametrize("module", ORDER)
 
