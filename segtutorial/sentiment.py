@@ -90,7 +90,7 @@ def shop_texts(shop: Shop) -> tuple[list[str], np.ndarray]:
     known = known[known["rating"] != 3]
     return distinct(known["text"], (known["rating"] > 3).astype(int))[:2]
 
-# %% ../nbs/05_sentiment.ipynb #90182a84
+# %% ../nbs/05_sentiment.ipynb #c47b50bb
 SHIPPED = Path(str(files("segtutorial"))) / "models" / "sentiment.npz"
 
 def train_default(progress: bool = False, random_state: int = 0) -> SentimentModel:
@@ -124,7 +124,7 @@ def load(path: str | Path | None = None) -> Any:
     """
     return _shipped() if path is None else SentimentModel.load(path)
 
-# %% ../nbs/05_sentiment.ipynb #d453a89b
+# %% ../nbs/05_sentiment.ipynb #d36a3444
 def report(shop: Shop, ctx: Context) -> Section:
     """The report's section on what customers write: praise and complaint by value class and aspect, over time, and where stars and text contradict.
 
