@@ -248,7 +248,7 @@ def _say_classes(section: Section, spoken: pd.DataFrame, classes: pd.Series, who
                         size=(5.2, 1 + 0.32 * len(field)))
     return found.drop(columns=["shown", "name"])
 
-# %% ../nbs/05f_opinions.ipynb #5ec36f17
+# %% ../nbs/05f_opinions.ipynb #e13613d8
 def _say_items(section: Section, items: pd.DataFrame, shop: Shop, ctx: Context) -> None:
     known = items[items["n"] > 0].sort_values(["shrunk", "n"], ascending=False, kind="stable").reset_index()
     some, known["title"] = min(5, len(known) // 2), known["item_id"].astype(str)
@@ -284,6 +284,7 @@ def report(shop: Shop, ctx: Context, score: Score, aspects: Callable[[list[str]]
         def draw(axes):
             axes.fill_between(time.index, time["low"], time["high"], color=COLORS[0], alpha=0.2, linewidth=0)
             axes.plot(time.index, time["mean"], "o-", color=COLORS[0], markersize=4)
+            axes.set_ylabel(ctx.t("probability of praise", "平均好评概率"))
         section.table("opinions_time", time.reset_index(), ctx.t("Praise by period", "各期好评概率"), time.head(0))
         section.picture("opinions_time", draw, ctx.t("The mean probability of praise by month or week, with its 95 % interval; the first and the last may be cut.",
                                                      "按月或周的平均好评概率及 95% 区间；首尾两期可能不完整。"), size=(5.2, 2.4))
