@@ -23,7 +23,7 @@ setup(
     packages=find_packages(include=["segtutorial*"]),
     package_data={"segtutorial": ["templates/*", "lists/*", "models/*", "exercises.json"]},
     install_requires=cfg["requirements"].split(),
-    extras_require={"dev": cfg["dev_requirements"].split(), "fast": cfg["fast_requirements"].split()},
+    extras_require={"dev": cfg["dev_requirements"].split(), "fast": cfg["fast_requirements"].split(), "bench": cfg["bench_requirements"].split()},
     entry_points={"console_scripts": cfg["console_scripts"].split()},
     zip_safe=False,
 )

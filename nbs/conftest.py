@@ -40,6 +40,16 @@ def pytest_runtest_call(item):
             said.extend((item.path.name, line) for line in text.splitlines() if line.startswith("skipped:"))
 
 
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):  # one of several processes: what it has to say goes to the one that prints
+        session.config.workeroutput["said"] = [list(line) for line in said]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    said.extend(tuple(line) for line in getattr(node, "workeroutput", {}).get("said", []))
+
+
 def pytest_terminal_summary(terminalreporter):
     for name, line in said:
         terminalreporter.write_line(f"nbs/{name}: {line}")

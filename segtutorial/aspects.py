@@ -20,9 +20,10 @@ from .keywords import log_odds
 from .lessons import read_list
 from .market import ASPECTS as SHOP_ASPECTS, CATEGORIES
 from .phrases import DEGREES, EXTRAS, LOOKS, PATTERNS, SAYINGS, expand, goods_of, rows_of
+from .store import read_model, write_model
 from .tables import ShopError
 from .tokens import NEGATORS, STOP_WORDS, Tokenizer, clauses as clauses_of, normalize, texts_of
-from .vectors import Vectorizer, read_model, write_model
+from .vectors import Vectorizer
 from .yesno import wilson
 
 # %% ../nbs/05c_aspects.ipynb #6ee226b6

@@ -16,9 +16,9 @@ from sklearn.base import BaseEstimator
 from .aspects import aspect_texts
 from .classifiers import NgramSVM, code_points, distinct, known_chars, ngram_codes
 from .lessons import held_lines, lessons
+from .store import read_model, write_model
 from .tables import ShopError
 from .tokens import normalize
-from .vectors import read_model, write_model
 
 # %% ../nbs/05e_model.ipynb #f0238b4a
 FORMAT = "SentimentModel 3"

@@ -23,8 +23,12 @@ from .shop import check_shop, simulate_shop
 from .tables import Shop, ShopError, local_time, may_become, new_folder, write_shop
 
 # %% ../nbs/22_pipeline.ipynb #4a2b10e9
+def _wants(shop: Shop, ctx: Context) -> Section:
+    from segtutorial import mf  # here: it loads torch, which no other command needs
+    return mf.report(shop, ctx)
+
 STAGES: tuple[tuple[str, Callable[[Shop, Context], Section]], ...] = (
-    ("value", value.report), ("sentiment", sentiment.report), ("features", features.report), ("metrics", metrics.report), ("clean", clean.report))
+    ("value", value.report), ("sentiment", sentiment.report), ("mf", _wants), ("features", features.report), ("metrics", metrics.report), ("clean", clean.report))
 
 # %% ../nbs/22_pipeline.ipynb #c69fbebc
 def _kind(part: Any) -> str:

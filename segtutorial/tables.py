@@ -373,7 +373,7 @@ def read_settings(folder: str | Path) -> dict:
         raise ShopError(f"{path.name}: this is not TOML in UTF-8 ({error})") from None
 
 # %% ../nbs/00a_tables.ipynb #b67ee8ba
-import narwhals as nw
+from typing import Any
 import numpy as np
 
 # %% ../nbs/00a_tables.ipynb #0bbcdcc1
@@ -385,8 +385,9 @@ def utc_offsets(first: int, last: int, timezone: str) -> list[tuple[int, int]]:
     new = np.flatnonzero(np.diff(ahead, prepend=ahead[0] - 1))
     return [(int(quarters[i]), int(ahead[i])) for i in new]
 
-def local_day(ts: nw.Expr, offsets: list[tuple[int, int]]) -> nw.Expr:
-    "The shop's day of `ts` (s since 1970 UTC) as days since 1970-01-01, on any engine; `offsets` from `utc_offsets`."
+def local_day(ts: Any, offsets: list[tuple[int, int]]) -> Any:
+    "The shop's day of `ts` (a narwhals expression, s since 1970 UTC) as days since 1970-01-01, on any engine; `offsets` from `utc_offsets`."
+    import narwhals as nw  # here: whoever counts no days on other engines needs no narwhals
     ahead = nw.lit(offsets[0][1])
     for start, seconds in offsets[1:]:  # over changes of the clock, two a year
         ahead = nw.when(ts >= start).then(nw.lit(seconds)).otherwise(ahead)

@@ -16,10 +16,11 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.decomposition import TruncatedSVD
 from sklearn.preprocessing import normalize as unit_length
 from .keywords import log_odds
+from .store import read_model, write_model
 from .stream import map_texts, read_texts
 from .tables import Shop, ShopError, local_time, moment
 from .tokens import CLAUSE_END, NEGATORS, STOP_WORDS, Tokenizer, clauses, normalize
-from .vectors import SkipGram, Vectorizer, read_model, write_model
+from .vectors import SkipGram, Vectorizer
 
 _all_ = ["log_odds", "map_texts", "read_texts", "CLAUSE_END", "NEGATORS", "STOP_WORDS", "Tokenizer", "clauses", "normalize", "SkipGram", "Vectorizer"]
 
