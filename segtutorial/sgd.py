@@ -48,7 +48,14 @@ def _batches(cells: tuple[torch.Tensor, ...], shape: tuple[int, int], size: int,
             (r, s), (c, e), lo, hi = rows[b:b + 2], cols[b:b + 2], b * size * each, min((b + 1) * size, len(at)) * each
             yield _Batch(users[r:s], starts[r:s + 1] - lo, columns[lo:hi], amount[lo // each:hi // each], items[c:e], places[c:e + 1] - lo, owner[lo:hi] - r, turned[lo:hi] - lo)
 
-# %% ../nbs/10c_sgd.ipynb #88e5f0aa
+# %% ../nbs/10c_sgd.ipynb #54593668
+def _products(one: _Batch, U: torch.Tensor, V: torch.Tensor) -> torch.Tensor:
+    "uv of each example, in the order of users; U are the rows of the batch's users."
+    if U.device.type == "cpu" and len(one.columns) <= len(U) * len(V):  # torch writes past its memory where a pattern has more entries than cells
+        pattern = torch.sparse_csr_tensor(one.starts, one.columns, torch.zeros(len(one.columns)), (len(U), len(V)), check_invariants=False)
+        return torch.sparse.sampled_addmm(pattern, U, V.T, beta=0.0, out=pattern).values()
+    return (U.repeat_interleave(one.starts.diff(), 0) * V.index_select(0, one.columns)).sum(1)
+
 class _Tables:
     "Vectors of users (u, 1, bias) and items (v, bias, 1), (rows, d + 2), with the sums of squared gradients of their rows."
 
@@ -61,8 +68,7 @@ class _Tables:
     def step(self, one: _Batch, rate: float, users_only: bool = False) -> torch.Tensor:
         "Moves the rows of a batch; the sum of its losses before that. At rate 0 nothing moves."
         V, U, old = self.both[1], self.both[0].index_select(0, one.users), self.both[1].index_select(0, one.items)
-        pattern = torch.sparse_csr_tensor(one.starts, one.columns, torch.zeros(len(one.columns), device=U.device), (len(U), len(V)), check_invariants=False)
-        score = torch.sparse.sampled_addmm(pattern, U, V.T, beta=0.0, out=pattern).values().view(-1, self.each)
+        score = _products(one, U, V).view(-1, self.each)
         if self.loss == "squared":
             error = score - one.value[:, None]
             loss = error.square().sum()

@@ -68,7 +68,7 @@ def test_sums_agree(reports, shop, lang):
 def test_every_stage_has_its_section(reports, lang):
     "In the order of the stages, each with words or tables under its title."
     sections = re.findall(r'<section id="(\w+)">\s*<h2>([^<]+)</h2>(.*?)</section>', page(reports[lang]), flags=re.DOTALL)
-    assert [key for key, *_ in sections] == [name for name, _ in pipeline.STAGES] == ["value", "sentiment", "features", "metrics", "clean"]
+    assert [key for key, *_ in sections] == [name for name, _ in pipeline.STAGES] == ["value", "sentiment", "mf", "features", "metrics", "clean"]
     assert all("<table" in body for *_, body in sections) and len({title for _, title, _ in sections}) == len(sections)
 
 
