@@ -498,6 +498,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                  'segtutorial.sgd._Tables._move': ('sgd.html#_tables._move', 'segtutorial/sgd.py'),
                                  'segtutorial.sgd._Tables.step': ('sgd.html#_tables.step', 'segtutorial/sgd.py'),
                                  'segtutorial.sgd._batches': ('sgd.html#_batches', 'segtutorial/sgd.py'),
+                                 'segtutorial.sgd._products': ('sgd.html#_products', 'segtutorial/sgd.py'),
                                  'segtutorial.sgd.find_rate': ('sgd.html#find_rate', 'segtutorial/sgd.py'),
                                  'segtutorial.sgd.summary_writer': ('sgd.html#summary_writer', 'segtutorial/sgd.py')},
             'segtutorial.shop': { 'segtutorial.shop._share_filled': ('shop.html#_share_filled', 'segtutorial/shop.py'),
