@@ -22,7 +22,7 @@ from .sgd import summary_writer
 from .tables import ShopError
 from .topk import Ranker, pick_device
 
-# %% ../nbs/10d_als.ipynb #5c8fa6de
+# %% ../nbs/10d_als.ipynb #ba06be80
 @torch.no_grad()
 def solve(X: sp.csr_array, Y: torch.Tensor, alpha0: float, reg: float, gram: torch.Tensor | None = None) -> torch.Tensor:
     """The best row for each user when the items' vectors Y are held, exactly, by Cholesky: (n, d).
@@ -33,10 +33,8 @@ def solve(X: sp.csr_array, Y: torch.Tensor, alpha0: float, reg: float, gram: tor
     ----------
     X : csr_array, (n, m)
     Y : (m, d)
-    alpha0, reg
-        As for `IALS`.
-    gram : (d, d), optional
-        Y'Y, where it is known already.
+    alpha0, reg, gram
+        As for `IALS`; Y'Y (d, d), where it is known already.
     """
     (n, m), d = X.shape, Y.shape[1]
     common, out, size = alpha0 * (Y.T @ Y if gram is None else gram), torch.empty(n, d, device=Y.device), np.diff(X.indptr)
@@ -132,7 +130,7 @@ def plan(n_users: int, n_items: int, nnz: int, n_factors: int, weighted: bool = 
         raise ShopError(f"memory_limit = {memory_limit:,} bytes; {n_users:,} users and {n_items:,} items with {nnz:,} cells and {n_factors} factors need {made.total:,} on {device.type}: fewer factors, or a larger limit")
     return made
 
-# %% ../nbs/10d_als.ipynb #6443f73e
+# %% ../nbs/10d_als.ipynb #79e138c2
 class _Side:
     "One side of the matrix: for every row its columns and confidences, as the chunks need them."
 
@@ -174,12 +172,13 @@ class _Side:
 
 BLOCK = 4096  # rows of vectors that are worked on at once where all are gone through: they stay in the cache
 
-def _squares(Y: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    "Y'Y (d, d), and the columns' squares weighted by row (d,), in float64, in one go through Y."
+def _squares(Y: torch.Tensor, weight: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor | float]:
+    "Y'Y (d, d), and with a weight for each row the columns' weighted squares (d,), in float64, in one go through Y."
     product, squares = 0.0, 0.0
     for at in range(0, len(Y), BLOCK):
         block = Y[at:at + BLOCK]
-        product, squares = product + (block.T @ block).double(), squares + (weight[at:at + BLOCK] @ block.square()).double()
+        product = product + (block.T @ block).double()
+        squares = squares if weight is None else squares + (weight[at:at + BLOCK] @ block.square()).double()
     return product, squares
 
 def _turn(Y: torch.Tensor, Q: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
@@ -191,7 +190,7 @@ def _turn(Y: torch.Tensor, Q: torch.Tensor, weight: torch.Tensor) -> torch.Tenso
         squares = squares + (weight[at:at + BLOCK] @ block.square()).double()
     return squares
 
-# %% ../nbs/10d_als.ipynb #88faa489
+# %% ../nbs/10d_als.ipynb #c8232518
 @torch.no_grad()
 def improve(side: Any, X: torch.Tensor, Y: torch.Tensor, popularity: torch.Tensor, alpha0: float, reg: float, chosen: Plan, n_steps: int = 1, tolerance: float = 0.0) -> torch.Tensor:
     """Half an epoch: every row of X moves towards the best for a Y that is held, by conjugate gradients. X and Y are turned together, in place; their products stay.
@@ -213,7 +212,7 @@ def improve(side: Any, X: torch.Tensor, Y: torch.Tensor, popularity: torch.Tenso
     tensor, ()
         Sum over the filled cells of c (1 - xy)², before the step.
     """
-    values, Q = torch.linalg.eigh(_squares(Y, popularity)[0])
+    values, Q = torch.linalg.eigh(_squares(Y)[0])
     Q, values = Q.float(), alpha0 * values.float().clamp(min=0)
     mean_square = (_turn(Y, Q, popularity) / popularity.sum(dtype=torch.float64).clamp(min=1e-30)).float()
     count = torch.arange(chosen.entries if chosen.gather else 0, dtype=torch.int32, device=X.device)
