@@ -2,7 +2,7 @@
 
 A process of its own a task. What is compared runs in turn inside one process, epoch by epoch or list by list, with `OMP_WAIT_POLICY=passive`, which is what a shared
 machine needs (set below, and said in the rows). iALS of irspack has the same loss as ours; implicit's weighs cells a little otherwise, at the same cost. Parameters of what is scored are chosen on
-items or weeks before the test. The rows for an accelerator need one, and otherwise nothing but numpy, scipy, pandas and torch: `python bench/mf.py accelerator` prints them anywhere. Peers:
+items or weeks before the test. The rows for an accelerator need one, and otherwise nothing but numpy, scipy, pandas and torch: `python bench/mf.py accelerator` measures them where there is one. Peers:
 `pip install implicit irspack faiss-cpu`; without one its figures are not measured. Tasks can be named, such as `python bench/mf.py epochs topk`; the rows of others stay as they were.
 """
 import csv
@@ -233,9 +233,9 @@ def task_topk() -> list:
                 way()
                 spent[name].append((time.perf_counter() - started) * (10 if name.startswith("argsort") else 1))
         one = {"ours": [], "implicit": []}
-        for at in range(400):
-            row_, some = at % n, {"ours": X[[at % n]], "implicit": Xm[at % n]}
-            for name, way in (("ours", lambda: top_k(u[row_:row_ + 1], v, K, some["ours"])), ("implicit", lambda: peer.recommend(row_, some["implicit"], N=K))):
+        for at in range(400):  # each picks the user's row of what is not to be shown itself
+            who = at % n
+            for name, way in (("ours", lambda: top_k(u[who:who + 1], v, K, X[who:who + 1])), ("implicit", lambda: peer.recommend(who, Xm[who], N=K))):
                 started = time.perf_counter()
                 way()
                 one[name].append(time.perf_counter() - started)
@@ -522,7 +522,5 @@ if __name__ == "__main__":
     if sys.argv[1:] and sys.argv[1].startswith("child:"):
         task, *rest = sys.argv[1].removeprefix("child:").split(":", 2)
         print(json.dumps(TASKS[task]() if task in TASKS else {"make": make, "peak": peak}[task](*rest)))
-    elif sys.argv[1:] == ["accelerator"]:
-        print(json.dumps(task_accelerator(), indent=1))
     else:
         main(sys.argv[1:] or list(TASKS))

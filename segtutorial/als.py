@@ -289,7 +289,7 @@ def _tensor_cores(on: bool):
     finally:
         torch.backends.cuda.matmul.allow_tf32 = before
 
-# %% ../nbs/10d_als.ipynb #c2ead845
+# %% ../nbs/10d_als.ipynb #a9f9905a
 class IALS(Ranker):
     """Alternating least squares for implicit feedback: every cell counts, the filled ones more.
 
@@ -375,7 +375,6 @@ class IALS(Ranker):
             raise ShopError(f"start: vectors {tuple(self.user_factors_.shape)} and {tuple(self.item_factors_.shape)}; needed: {(n, d)} and {(m, d)}")
         sides = (_Side(X, weighted, self.plan_, device), _Side(XT, weighted, self.plan_, device))
         exact = (X, as_matrix(XT)) if self.solver == "exact" else None
-        self._gram = None
         began, rows, log = time.perf_counter(), [], summary_writer(self.log_dir)
         def note(epoch: int, loss: float) -> None:
             rows.append((epoch, loss, time.perf_counter() - began))
@@ -444,5 +443,7 @@ class IALS(Ranker):
             What they did, a row a user; a user without anything gets zeros.
         """
         self._fitted()
-        X = as_matrix(X, n_items=self.n_items_)
-        return solve(X, self.item_factors_, self.alpha0_, self.reg_)
+        Y, kept = self.item_factors_, getattr(self, "_gram", None)
+        if kept is None or kept[0] is not Y or kept[1] != Y._version:  # V'V of these items, once
+            kept = self._gram = (Y, Y._version, Y.T @ Y)
+        return solve(as_matrix(X, n_items=self.n_items_), Y, self.alpha0_, self.reg_, kept[2])

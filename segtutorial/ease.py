@@ -14,14 +14,14 @@ from .interactions import as_matrix
 from .tables import ShopError
 from .topk import Ranker, pick_device
 
-# %% ../nbs/10e_ease.ipynb #fc2e365b
+# %% ../nbs/10e_ease.ipynb #26adc8c3
 class EASE(Ranker):
     """Linear item-item model in closed form: every item predicted from all others, ridge-regularised, none from itself.
 
     Parameters
     ----------
     reg : float, optional
-        Ridge, in units of confidence. Default: `relative` times the mean confidence of an item, so that it grows with the data.
+        Ridge, in units of the diagonal of X'X, an item's squared confidences in all. Default: `relative` times their mean over items, so that it grows with the data.
     relative : float
         Only used where `reg` is not given.
     memory_limit : int
@@ -74,7 +74,7 @@ class EASE(Ranker):
             raise ShopError(f"EASE needs {self.needs(m) / 2**30:,.1f} GiB for {m:,} items, memory_limit is {self.memory_limit / 2**30:,.1f} GiB: fit it on fewer items, such as the {int((self.memory_limit / 12) ** 0.5):,} "
                             "that most users have, or take IALS, whose memory grows with items and not with their square")
         device = pick_device(self.device)
-        self.reg_ = self.relative * float(X.sum()) / m if self.reg is None else self.reg
+        self.reg_ = self.relative * float(np.square(X.data).sum(dtype=np.float64)) / m if self.reg is None else self.reg
         G = torch.empty(m, m, device=device)
         XT = sp.csr_array(X.T)
         step = max(1, (1 << 24) // m)

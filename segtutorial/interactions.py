@@ -14,14 +14,14 @@ import pandas as pd
 import scipy.sparse as sp
 from .tables import ShopError
 
-# %% ../nbs/10a_interactions.ipynb #7add9e65
+# %% ../nbs/10a_interactions.ipynb #1b19021f
 def as_matrix(X: Any, where: str = "X", n_items: int | None = None) -> sp.csr_array:
     """Users x items as float32 in CSR, columns in order, each cell once; not copied where it is that already.
 
     Parameters
     ----------
     X : sparse or dense, (n_users, n_items)
-        Confidences, 0 or more. Cells that stand twice are added up; cells of 0 say nothing and are taken out. Empty rows and columns are allowed, and full ones.
+        Confidences, 0 or more. Cells that stand twice are added up; cells of 0 are empty ones, and are taken out; what an empty cell means is each model's own matter. Empty rows and columns are allowed, and full ones.
     where : str
         What the matrix is called in messages.
     n_items : int, optional
@@ -38,7 +38,7 @@ def as_matrix(X: Any, where: str = "X", n_items: int | None = None) -> sp.csr_ar
         raise ShopError(f"{where} has {X.shape[1]:,} columns; the model knows {n_items:,} items, and needs a column for each")
     if sp.issparse(X) and X.format == "coo":  # added up by tocsr, which could hide a cell that is broken
         _refuse_broken(np.asarray(X.data), lambda at: (X.coords[0][at], X.coords[1][at]), where)
-    X = sp.csr_array(X)
+    X = X if isinstance(X, sp.csr_array) else sp.csr_array(X)
     _refuse_broken(X.data, lambda at: (np.searchsorted(X.indptr, at, side="right") - 1, X.indices[at]), where)
     if X.dtype != np.float32:
         with np.errstate(over="ignore"):  # a number that float32 cannot hold becomes infinite, and is refused below
@@ -56,7 +56,7 @@ def _refuse_broken(data: np.ndarray, cell: Any, where: str) -> None:
     if len(data) and not (data.min() >= 0 and data.max() < np.inf):  # nan fails both comparisons
         at = int(np.argmax(~((data >= 0) & (data < np.inf))))
         row, column = cell(at)
-        raise ShopError(f"{where} holds {data[at]} at row {row}, column {column}; allowed: finite numbers from 0 up, how sure it is that the user wants the item")
+        raise ShopError(f"{where} holds {data[at]} at row {row}, column {column}; allowed: finite numbers from 0 up, a confidence or a rating")
 
 # %% ../nbs/10a_interactions.ipynb #2065209e
 @dataclass

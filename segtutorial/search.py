@@ -90,7 +90,7 @@ class OnEvents:
             columns[~known], scores[~known] = popular, share[popular]
         return items.to_numpy()[columns], scores
 
-# %% ../nbs/10f_search.ipynb #9fd13217
+# %% ../nbs/10f_search.ipynb #29f831dc
 def _some_users(split: Split, users: int, random_state: int) -> Split:
     "The split with at most so many test users, drawn by chance."
     ids = split.test["user_id"].unique()
@@ -121,7 +121,7 @@ def search(make: Callable[..., Any], grid: dict[str, Iterable], events: pd.DataF
     draws : int, optional
         So many settings of the grid, drawn by chance; default: all.
     patience : int, optional
-        A model with epochs is stopped after so many epochs without a better value, and its best epoch counts. None: all epochs, of which the last counts.
+        A model with epochs is stopped after so many epochs without a better value, and its best epoch counts (which favours such models by a little, for it is chosen on the window that judges it). None: all epochs, of which the last counts.
     users : int
         Test users of a fold to judge by, at most.
     random_state : int

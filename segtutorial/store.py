@@ -35,7 +35,7 @@ def write_model(path: str | Path, kind: str, header: dict[str, Any], arrays: dic
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:
-            np.savez_compressed(file, header=np.array(json.dumps({"kind": kind, **header}, ensure_ascii=False)), **arrays)
+            np.savez_compressed(file, header=np.array(json.dumps({"kind": kind, **header}, ensure_ascii=False, default=lambda number: number.item())), **arrays)
         os.replace(part, path)
     except OSError as error:
         raise ShopError(f"{path}: cannot be written ({error.strerror}); choose another place") from None

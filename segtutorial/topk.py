@@ -43,7 +43,7 @@ def pick_device(device: str | torch.device = "auto") -> torch.device:
         raise ShopError(f"device = {device!r} cannot be used here ({str(error).splitlines()[0][:120]}); 'auto' takes what is there") from None
     return chosen
 
-# %% ../nbs/10b_topk.ipynb #9d763e14
+# %% ../nbs/10b_topk.ipynb #bb358ec2
 def _members(groups: torch.Tensor, group: int, tile: int, per: int) -> torch.Tensor:
     "Columns (b, chosen * group) of the items in groups (b, chosen): group j of a tile has every `per`-th item from its j-th on."
     start = (groups // per) * tile + groups % per
@@ -71,10 +71,7 @@ def _chunk(users: torch.Tensor, items: torch.Tensor, k: int, taken: tuple[torch.
         part = items[j * tile:(j + 1) * tile]
         if len(part) < tile:
             scores[:, len(part):] = -torch.inf
-        if b > 1:
-            torch.mm(users, part.T, out=scores[:, :len(part)])
-        else:
-            torch.mv(part, users[0], out=scores[0, :len(part)])
+        torch.mm(users, part.T, out=scores[:, :len(part)])
         if ends[j + 1] > ends[j]:
             scores.view(-1).index_fill_(0, flat[ends[j]:ends[j + 1]], -torch.inf)
         maxima[:, j * per:(j + 1) * per] = scores.view(b, group, per).amax(1)
@@ -89,7 +86,39 @@ def _chunk(users: torch.Tensor, items: torch.Tensor, k: int, taken: tuple[torch.
     values, place = torch.topk(found, k)
     return at.gather(1, place), values
 
-# %% ../nbs/10b_topk.ipynb #555198b7
+# %% ../nbs/10b_topk.ipynb #576cd460
+def _one(user: np.ndarray, items: np.ndarray, k: int, taken: np.ndarray, allowed: np.ndarray | None, group: int) -> tuple[np.ndarray, np.ndarray]:
+    "Columns and scores (k,) of one user (d,), of whom `taken` are the columns that the list may not hold."
+    m, per = len(items), -(-len(items) // group)
+    scores = np.empty(group * per, dtype=np.float32)
+    np.dot(items, user, out=scores[:m])
+    scores[m:] = -np.inf
+    scores[taken] = -np.inf
+    if allowed is not None:
+        scores[:m][~allowed] = -np.inf
+    if k * group < m:
+        best = torch.topk(torch.from_numpy(scores.reshape(group, per).max(0)), k, sorted=False)[1].numpy()
+        at = (best + per * np.arange(group)[:, None]).ravel()
+    else:
+        at = np.arange(m)
+    at = at[np.argsort(scores[at])[::-1][:k]]  # nan comes first, so that it is seen
+    return np.minimum(at, m - 1), scores[at]
+
+def _numbers(columns: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    "Both as they are; an error where a score is not a number."
+    if np.isnan(scores).any():
+        raise ShopError(f"top_k: a score of user row {int(np.argwhere(np.isnan(scores))[0][0])} is nan; the vectors hold something that is no number")
+    return columns, scores
+
+def _allowed(allowed: Any, width: int) -> np.ndarray | None:
+    "The filter as a bool for each item; an error where it is none."
+    if allowed is None:
+        return None
+    allowed = np.asarray(allowed)
+    if allowed.shape != (width,) or allowed.dtype != bool or not allowed.any():
+        raise ShopError(f"top_k: allowed has shape {allowed.shape}, type {allowed.dtype}, {int(allowed.sum()) if allowed.dtype == bool else '?'} true; needed: a bool for each of {width:,} items, one of them true")
+    return allowed
+
 @torch.no_grad()
 def top_k(users: torch.Tensor, items: torch.Tensor, k: int, exclude: Any = None, allowed: np.ndarray | None = None, chunk: int | None = None, tile: int | None = None,
           group: int = 16) -> tuple[np.ndarray, np.ndarray]:
@@ -125,11 +154,11 @@ def top_k(users: torch.Tensor, items: torch.Tensor, k: int, exclude: Any = None,
     X = None if exclude is None else as_matrix(exclude, "exclude", width)
     if X is not None and X.shape[0] != n:
         raise ShopError(f"top_k: exclude has {X.shape[0]:,} rows for {n:,} users")
-    back, forth = None, None
+    allowed, back, forth = _allowed(allowed, width), None, None
+    if n == 1 and device.type == "cpu":
+        column, score = _one(users[0].detach().numpy(), items.detach().numpy(), min(k, width), X.indices if X is not None else np.empty(0, dtype=np.int32), allowed, max(1, min(group, width)))
+        return _numbers(column[None], score[None])
     if allowed is not None:
-        allowed = np.asarray(allowed)
-        if allowed.shape != (width,) or allowed.dtype != bool or not allowed.any():
-            raise ShopError(f"top_k: allowed has shape {allowed.shape}, type {allowed.dtype}, {int(allowed.sum()) if allowed.dtype == bool else '?'} true; needed: a bool for each of {width:,} items, one of them true")
         back, forth = np.flatnonzero(allowed), np.cumsum(allowed) - 1
         items = items[torch.from_numpy(back).to(device)]
     m, k = len(items), min(k, width)
@@ -155,11 +184,9 @@ def top_k(users: torch.Tensor, items: torch.Tensor, k: int, exclude: Any = None,
         at, value = at.clamp_(max=m - 1).cpu().numpy(), value.cpu().numpy()
         columns[start:start + chunk, :reach], scores[start:start + chunk, :reach] = at if back is None else back[at], value
     columns[:, reach:], scores[:, reach:] = 0, -np.inf
-    if np.isnan(scores).any():
-        raise ShopError(f"top_k: a score of user row {int(np.argwhere(np.isnan(scores))[0][0])} is nan; the vectors hold something that is no number")
-    return columns, scores
+    return _numbers(columns, scores)
 
-# %% ../nbs/10b_topk.ipynb #862a6a3e
+# %% ../nbs/10b_topk.ipynb #10a0fd16
 class Ranker:
     """What models share that score items by a product of two vectors: `recommend`, `score`, `save`, `load`.
 
@@ -222,7 +249,8 @@ class Ranker:
         parts = []
         for start in range(0, len(rows), self._rows_at_once):
             some = rows[start:start + self._rows_at_once]
-            parts.append(top_k(*self._vectors(some), k, None if exclude is None else exclude[some], allowed))
+            rows_of = slice(int(some[0]), int(some[0]) + 1) if len(some) == 1 else some  # a slice is taken sooner
+            parts.append(top_k(*self._vectors(some), k, None if exclude is None else exclude[rows_of], allowed))
         return parts[0] if len(parts) == 1 else tuple(np.concatenate(part) for part in zip(*parts))
 
     def fold_in(self, X: Any) -> torch.Tensor:
