@@ -52,7 +52,7 @@ def repeat_orders(behaviors: pd.DataFrame, as_of: int | str, timezone: str = "As
     return pd.DataFrame({"x": table["orders"] - 1, "t_x": (table["last"] - table["first"]).dt.days.astype("float64"), "T": (last_day - table["first"]).dt.days.astype("float64"),
                          "m_x": later.groupby("user_id")["amount"].mean().reindex(table.index)}).reset_index()
 
-# %% ../nbs/06c_bgnbd.ipynb #a312c4fc
+# %% ../nbs/06c_bgnbd.ipynb #b6d7ad28
 _NAMES = ("r", "alpha", "a", "b")
 
 def _columns(table: Any, where: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -183,20 +183,27 @@ class BGNBD:
         left = (1 - z) ** (a - 1) * hyp2f1(a + b - 1 - r, a - 1, a + b + x - 1, z)
         return _alive(x, t_x, T, r, alpha, self.a_, b) * (a + b + x - 1) / (a - 1) * (1 - left)
 
-    def simulate(self, table: pd.DataFrame, days: float, n: int = 200, random_state: int = 0) -> np.ndarray:
+    def parameters(self, n: int, random_state: int = 0) -> np.ndarray:
+        "r, alpha, a, b as they may be, (n, 4): drawn by `covariance_` on the logarithm, or n times the estimates where that is nan."
+        self._fitted()
+        centre = np.log([self.r_, self.alpha_, self.a_, self.b_])
+        if not np.isfinite(self.covariance_).all():
+            return np.exp(np.tile(centre, (n, 1)))
+        return np.exp(centre + np.random.default_rng(random_state).standard_normal((n, 4)) @ np.linalg.cholesky(self.covariance_).T)
+
+    def simulate(self, table: pd.DataFrame, days: float, n: int = 200, random_state: int = 0, parameters: np.ndarray | None = None) -> np.ndarray:
         """Orders in the next `days` as they may come, (customers, n) of int32: chance and the uncertainty of the four numbers are both in it.
 
-        Each of the n columns is one future: parameters drawn by `covariance_` (the estimates themselves where that is nan), then for each customer whether
-        he is there, his pace and chance to leave by what was seen of him, and his orders. Memory: 4 n bytes a customer, and some twenty for one column.
+        Each of the n columns is one future: a row of `parameters` (default: `parameters(n, random_state)`), then for each customer whether they are
+        there, their pace and chance to leave by what was seen of them, and their orders. Memory: 4 n bytes a customer, and about a hundred beside.
         """
         self._fitted()
         if not 0 < days < np.inf or n < 1:
             raise ShopError(f"simulate: days = {days}, n = {n}; allowed: days above 0, n from 1")
         x, t_x, T = _columns(table, "simulate")
-        rng, centre = np.random.default_rng(random_state), np.log([self.r_, self.alpha_, self.a_, self.b_])
-        thetas = centre + (rng.standard_normal((n, 4)) @ np.linalg.cholesky(self.covariance_).T if np.isfinite(self.covariance_).all() else np.zeros((n, 4)))
+        rng = np.random.default_rng([random_state, 1])  # another stream than that of the parameters
         out = np.empty((len(x), n), dtype=np.int32)
-        for k, (r, alpha, a, b) in enumerate(np.exp(thetas)):  # over futures, not customers
+        for k, (r, alpha, a, b) in enumerate(self.parameters(n, random_state) if parameters is None else parameters[:n]):  # over futures, not customers
             there = rng.random(len(x)) < _alive(x, t_x, T, r, alpha, a, b)
             would = rng.poisson(rng.standard_gamma(r + x) / (alpha + T) * days)
             until = rng.geometric(np.clip(rng.beta(a, b + x), 1e-12, 1))  # the order after which one leaves

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from segtutorial.public import fetch_cdnow, on_machine
 from segtutorial.tables import ShopError
-from segtutorial.value import BGNBD, repeat_orders
+from segtutorial.value import BGNBD, GammaGamma, lifetime_value, repeat_orders
 
 MADE = (0.6, 40.0, 0.8, 2.5)
 
@@ -119,3 +119,68 @@ def test_without_prices_the_money_is_null():
     log = pd.DataFrame({"user_id": [1, 1], "item_id": 1, "action": "buy", "ts": [1_700_000_000, 1_700_500_000]})
     table = repeat_orders(log, 1_701_000_000)
     assert table["x"].tolist() == [1] and table["m_x"].isna().all()
+
+
+def priced(n, seed, made=(6.0, 4.0, 15_000.0)):
+    "Customers with the mean money of their repeat orders (cents), by the model's own story."
+    p, q, v = made
+    table, later = live(n, 365, 90, seed)
+    rng = np.random.default_rng([seed, 1])
+    rate = rng.gamma(q, 1 / v, n)
+    mean = np.where(table["x"] > 0, rng.standard_gamma(np.maximum(p * table["x"], 1)) / rate / np.maximum(table["x"], 1), np.nan)
+    money = np.where(later > 0, rng.standard_gamma(np.maximum(p * later, 1)) / rate, 0)
+    return table.assign(user_id=np.arange(n), m_x=mean), money
+
+
+def test_the_estimates_of_the_paper_for_money():
+    if not on_machine("cdnow_sample"):
+        pytest.skip("skipped: cdnow_sample is not on this machine; set SEGTUTORIAL_DATA to a folder that has it")
+    discs = fetch_cdnow(sample=True)
+    model = GammaGamma().fit(repeat_orders(discs.behaviors, "1997-10-01", discs.timezone))
+    assert np.allclose([model.p_, model.q_, model.v_ / 100], [6.25, 3.74, 15.45], rtol=0.01)
+    assert model.n_ == 946 and abs(model.loglik_ + 946 * np.log(100) + 4055.92) < 0.01
+
+
+def test_what_was_put_into_the_money_lies_in_most_intervals():
+    "Forty shops, three parameters together: see the test of orders."
+    held = 0
+    for seed in range(40):
+        model = GammaGamma().fit(priced(1500, 300 + seed)[0])
+        off = np.log([model.p_, model.q_, model.v_]) - np.log([6, 4, 15_000])
+        held += off @ np.linalg.solve(model.covariance_, off) < 7.815  # chi-squared with three degrees of freedom, 95 %
+    assert held >= 33
+
+
+def test_values_cover_what_came_in_money():
+    table, money = priced(6000, 7)
+    orders, spend = BGNBD().fit(table), GammaGamma().fit(table)
+    futures = spend.simulate(table, orders.simulate(table, 90, 400, 1), 1)
+    place = (futures < money[:, None]).mean(1) + np.random.default_rng(0).random(len(table)) * (futures == money[:, None]).mean(1)
+    assert 0.88 <= ((place > 0.05) & (place < 0.95)).mean() <= 0.92
+
+
+def test_chunks_change_memory_and_not_the_values():
+    table, _ = priced(900, 3)
+    orders, spend = BGNBD().fit(table), GammaGamma().fit(table)
+    whole, parts = (lifetime_value(table, orders, spend, days=200, n=400, chunk=chunk) for chunk in (10_000, 137))
+    for name in ("alive", "orders", "order_value", "value"):
+        assert np.allclose(whole.customers[name], parts.customers[name])
+    assert whole.total[0] == pytest.approx(parts.total[0]) and parts.total[1] == pytest.approx(whole.total[1], rel=0.05) and parts.total[2] == pytest.approx(whole.total[2], rel=0.05)
+    assert (whole.customers["low"] <= whole.customers["high"]).all() and whole.customers["known"].tolist() == (table["x"] > 0).tolist()
+
+
+def test_a_discount_is_that_of_the_days_between():
+    "Of a customer who orders as steadily as the model allows, a year at 10 % counts about half a year's discount."
+    table, _ = priced(900, 3)
+    orders, spend = BGNBD().fit(table), GammaGamma().fit(table)
+    plain, later = (lifetime_value(table, orders, spend, days=365, n=20, discount=rate).customers["value"].sum() for rate in (0.0, 0.1))
+    assert 1.1**-0.5 < later / plain < 1  # orders come rather sooner than later, since customers leave
+
+
+@pytest.mark.parametrize("value", [-1.0, np.nan, np.inf])
+def test_broken_money_is_named(value):
+    table = priced(200, 3)[0]
+    at = int(np.flatnonzero(table["x"] > 0)[3])
+    table.loc[at, "m_x"] = value
+    with pytest.raises(ShopError, match=f"row {at} has x"):
+        GammaGamma().fit(table)
