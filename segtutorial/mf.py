@@ -125,7 +125,7 @@ def lists(shop: Shop, behaviors: pd.DataFrame, model: OnEvents, customers: pd.Da
         table["title"] = shop.products.set_index("item_id")["title"].reindex(table["item_id"]).to_numpy()
     return table[table["score"] > -np.inf].reset_index(drop=True)
 
-# %% ../nbs/10_mf.ipynb #3628b667
+# %% ../nbs/10_mf.ipynb #d8ea688d
 _WORDS = {"class": "客户类别", "customers": "人数", "hit in ten (95 %)": "十件命中率（95% 区间）", "best sellers": "热销榜", "difference (95 %)": "差值（95% 区间）", "shown most": "最常推荐的商品"}
 
 def _say_value(section: Section, table: pd.DataFrame, cut: int, ctx: Context) -> None:
@@ -151,9 +151,10 @@ def _say_value(section: Section, table: pd.DataFrame, cut: int, ctx: Context) ->
         axes.set_yticks(place, table[f"class_{ctx.lang}"])
         axes.set_xlabel(ctx.t("customers with a hit in ten, %", "十件命中率（%）"))
         axes.legend(frameon=False)
-    most = table.iloc[1:].sort_values("difference").iloc[-1] if len(table) > 1 else every
-    section.picture("recommended_value", draw, ctx.t(f"Own lists gain most for “{most['class_en']}”: {points(most['difference'])} points over the best sellers.",
-                                                    f"个人推荐对“{most['class_zh']}”提升最大：比热销榜高 {points(most['difference'])} 个百分点。"), size=(5.2, 3.6))
+    ahead = table.iloc[1:][table["diff_low"].iloc[1:] > 0]
+    section.picture("recommended_value", draw, ctx.t(
+        f"Classes whose interval of the difference lies above 0: {', '.join(ahead['class_en']) or 'none'}. Each is looked at by itself; of many classes one may be there by chance.",
+        f"差值区间高于 0 的类别：{'、'.join(ahead['class_zh']) or '无'}。各类别单独检验；类别较多时，个别结果可能出于偶然。"), size=(5.2, 3.6))
 
 def _say_lists(section: Section, table: pd.DataFrame, ctx: Context) -> None:
     "What each class is shown most, and every list as a file."
