@@ -1,7 +1,7 @@
 """Lifetime value at full size: bench/results/value.csv.
 
 A million simulated customers in a process of its own (fit of both models, values with intervals from 100 futures), and CDNOW: the seconds of a fit, the
-estimates beside the published ones, and the holdout of 39 weeks. Figures of pymc-marketing are the issue tracker's and the card's, measured elsewhere; it is not run here.
+estimates beside the published ones, and the holdout of 39 weeks. Figures of pymc-marketing were published or measured elsewhere; it is not run here.
 """
 import json
 import statistics
@@ -19,19 +19,10 @@ MILLION, FUTURES, RUNS = 1_000_000, 100, 3
 def customers(n: int, seed: int = 0):
     "n customers by the models' own story, seen for up to two years."
     import numpy as np
-    import pandas as pd
-    rng = np.random.default_rng(seed)
-    pace, leaves, seen, rate = rng.gamma(0.6, 1 / 40, n), rng.beta(0.8, 2.5, n), rng.integers(1, 730, n).astype(float), rng.gamma(4, 1 / 15_000, n)
-    x, last, clock, here = np.zeros(n, int), np.zeros(n), np.zeros(n), np.arange(n)
-    while len(here):
-        clock[here] += rng.exponential(1 / pace[here])
-        here = here[clock[here] <= seen[here]]
-        x[here] += 1
-        last[here] = clock[here]
-        here = here[rng.random(len(here)) >= leaves[here]]
-    last = np.floor(last)
-    mean = np.where(x > 0, rng.standard_gamma(np.maximum(6 * x, 1)) / rate / np.maximum(x, 1), np.nan)
-    return pd.DataFrame({"user_id": np.arange(n), "x": x, "t_x": last, "T": seen, "m_x": mean})
+    from segtutorial.value import draw_customers
+    table, rng = draw_customers(n, 730, random_state=seed), np.random.default_rng([seed, 1])
+    x, rate = table["x"], rng.gamma(4, 1 / 15_000, n)
+    return table.assign(t_x=np.floor(table["t_x"]), m_x=np.where(x > 0, rng.standard_gamma(np.maximum(6 * x, 1)) / rate / np.maximum(x, 1), np.nan))
 
 
 def million(path: str) -> None:

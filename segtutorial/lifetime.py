@@ -5,17 +5,17 @@
 # %% auto #0
 __all__ = ['GammaGamma', 'independence', 'Lifetime', 'lifetime_value']
 
-# %% ../nbs/06d_lifetime.ipynb #24259523
+# %% ../nbs/06d_lifetime.ipynb #0ec96335
 from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
 from scipy.special import digamma, gammaln
 from scipy.stats import spearmanr
-from .bgnbd import BGNBD
+from .bgnbd import BGNBD, draw_parameters, uncertainty
 from .tables import ShopError
 
-# %% ../nbs/06d_lifetime.ipynb #24c34537
+# %% ../nbs/06d_lifetime.ipynb #072d3a02
 def _money(table: Any, where: str) -> tuple[np.ndarray, np.ndarray]:
     "x and m_x as float64, m_x 0 where x is 0; an error that names the first row that cannot be."
     missing = [name for name in ("x", "m_x") if name not in table]
@@ -80,9 +80,7 @@ class GammaGamma:
             raise ShopError(f"GammaGamma: no end after {found.nit} steps ({found.message}); look for single orders of a size that no customer makes")
         self.p_, self.q_, self.v_ = np.exp(found.x).tolist()
         self.loglik_ = -float(found.fun) * len(x)
-        hessian = np.array([(slope(found.x + step)[1] - slope(found.x - step)[1]) * len(x) / 2e-4 for step in np.eye(3) * 1e-4])
-        hessian = (hessian + hessian.T) / 2
-        self.covariance_ = np.linalg.inv(hessian) if np.linalg.eigvalsh(hessian)[0] > 1e-8 * len(x) else np.full((3, 3), np.nan)
+        self.covariance_ = uncertainty(lambda theta: slope(theta)[1], found.x, len(x))
         return self
 
     def _fitted(self) -> None:
@@ -106,10 +104,7 @@ class GammaGamma:
     def parameters(self, n: int, random_state: int = 0) -> np.ndarray:
         "p, q, v as they may be, (n, 3): drawn by `covariance_` on the logarithm, or n times the estimates where that is nan."
         self._fitted()
-        centre = np.log([self.p_, self.q_, self.v_])
-        if not np.isfinite(self.covariance_).all():
-            return np.exp(np.tile(centre, (n, 1)))
-        return np.exp(centre + np.random.default_rng([random_state, 2]).standard_normal((n, 3)) @ np.linalg.cholesky(self.covariance_).T)
+        return draw_parameters(np.log([self.p_, self.q_, self.v_]), self.covariance_, n, [random_state, 2])
 
     def simulate(self, table: pd.DataFrame, orders: np.ndarray, random_state: int = 0, parameters: np.ndarray | None = None) -> np.ndarray:
         "Money (customers, n) in cents, float32, of as many orders as `orders` (customers, n) says: a rate for each customer by what was seen, and a sum of orders at it."
@@ -133,7 +128,7 @@ def independence(table: pd.DataFrame) -> tuple[float, float]:
     found = spearmanr(x[some], m[some])
     return float(found.statistic), float(found.pvalue)
 
-# %% ../nbs/06d_lifetime.ipynb #79c58a34
+# %% ../nbs/06d_lifetime.ipynb #a6fb5525
 class Lifetime(NamedTuple):
     "`customers`, a row each; `total`, the shop's value with its interval: `(value, low, high)` in cents."
     customers: pd.DataFrame
@@ -177,6 +172,8 @@ def lifetime_value(table: pd.DataFrame, orders: BGNBD, spend: GammaGamma, days: 
     """
     if not (0 < days < np.inf and 0 < margin <= 1 and 0 <= discount < np.inf and 0 < level < 1 and n >= 20 and chunk >= 1):
         raise ShopError(f"lifetime_value: days = {days}, margin = {margin}, discount = {discount}, level = {level}, n = {n}, chunk = {chunk}; allowed: days above 0, margin above 0 to 1, discount from 0, level between 0 and 1, n from 20, chunk from 1")
+    if "user_id" not in table:
+        raise ShopError("lifetime_value: the table has no column 'user_id'; repeat_orders makes one that has it")
     edges = np.linspace(0, days, max(2, round(days / 30) + 1) if discount else 2)
     means = np.stack([np.zeros(len(table)), *(orders.expected(table, day) for day in edges[1:])])
     weight = (1 + discount) ** (-(edges[1:] + edges[:-1]) / 2 / 365)

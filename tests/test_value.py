@@ -4,26 +4,15 @@ import pandas as pd
 import pytest
 from segtutorial.public import fetch_cdnow, on_machine
 from segtutorial.tables import ShopError
-from segtutorial.value import BGNBD, GammaGamma, lifetime_value, repeat_orders
+from segtutorial.value import BGNBD, GammaGamma, draw_customers, lifetime_value, repeat_orders
 
 MADE = (0.6, 40.0, 0.8, 2.5)
 
 
-def live(n, days, more, seed, params=MADE):
-    "Customers by the model's own story: what is seen in `days` at most, and repeat orders in the `more` days after."
-    r, alpha, a, b = params
-    rng = np.random.default_rng(seed)
-    pace, leaves, seen = rng.gamma(r, 1 / alpha, n), rng.beta(a, b, n), rng.integers(1, days, n).astype(float)
-    x, last, later, clock, here = np.zeros(n, int), np.zeros(n), np.zeros(n, int), np.zeros(n), np.arange(n)
-    while len(here):
-        clock[here] += rng.exponential(1 / pace[here])
-        here = here[clock[here] <= seen[here] + more]
-        inside = clock[here] <= seen[here]
-        x[here[inside]] += 1
-        last[here[inside]] = clock[here[inside]]
-        later[here[~inside]] += 1
-        here = here[rng.random(len(here)) >= leaves[here]]
-    return pd.DataFrame({"x": x, "t_x": last, "T": seen}), later
+def live(n, days, more, seed):
+    "What is seen of customers who live by the model's story, and their orders in the `more` days after."
+    table = draw_customers(n, days, more, *MADE, random_state=seed)
+    return table[["x", "t_x", "T"]], table["later"].to_numpy()
 
 
 @pytest.fixture(scope="module")
