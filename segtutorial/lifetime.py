@@ -5,17 +5,16 @@
 # %% auto #0
 __all__ = ['GammaGamma', 'independence', 'Lifetime', 'lifetime_value']
 
-# %% ../nbs/06d_lifetime.ipynb #0ec96335
+# %% ../nbs/06d_lifetime.ipynb #dcc3af3a
 from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize
 from scipy.special import digamma, gammaln
 from scipy.stats import spearmanr
-from .bgnbd import BGNBD, draw_parameters, uncertainty
+from .bgnbd import FittedModel, OrderModel
 from .tables import ShopError
 
-# %% ../nbs/06d_lifetime.ipynb #072d3a02
+# %% ../nbs/06d_lifetime.ipynb #02425a54
 def _money(table: Any, where: str) -> tuple[np.ndarray, np.ndarray]:
     "x and m_x as float64, m_x 0 where x is 0; an error that names the first row that cannot be."
     missing = [name for name in ("x", "m_x") if name not in table]
@@ -29,7 +28,7 @@ def _money(table: Any, where: str) -> tuple[np.ndarray, np.ndarray]:
         raise ShopError(f"{where}: row {at} has x = {x[at]:g}, m_x = {m[at]:g}; needed: x from 0, and the mean money of its repeat orders from 0. Net returns first, as clean does")
     return x, m
 
-class GammaGamma:
+class GammaGamma(FittedModel):
     """What an order of a customer brings, by what the customer's orders brought and what all customers' do: the Gamma-Gamma model, by maximum likelihood.
 
     Attributes
@@ -49,6 +48,9 @@ class GammaGamma:
     ----------
     Fader and Hardie, The gamma-gamma model of monetary value, 2013.
     """
+    names = ("p", "q", "v")
+    extra = (*FittedModel.extra, "n_", "left_out_")
+
     def fit(self, table: pd.DataFrame) -> "GammaGamma":
         """Finds the three numbers.
 
@@ -75,17 +77,8 @@ class GammaGamma:
             common = digamma(shape + q) - np.log(total)
             slopes = np.array([np.mean(x * (common - digamma(shape) + np.log(m * x))), np.mean(common) - digamma(q) + np.log(v), q / v - np.mean((shape + q) / total)])
             return -value.mean(), -slopes * params
-        found = minimize(slope, np.log([2.0, 3.0, m.mean()]), jac=True, method="L-BFGS-B", bounds=[(-12, 30)] * 3, options={"maxiter": 1000, "ftol": 1e-14, "gtol": 1e-9})
-        if not found.success:
-            raise ShopError(f"GammaGamma: no end after {found.nit} steps ({found.message}); look for single orders of a size that no customer makes")
-        self.p_, self.q_, self.v_ = np.exp(found.x).tolist()
-        self.loglik_ = -float(found.fun) * len(x)
-        self.covariance_ = uncertainty(lambda theta: slope(theta)[1], found.x, len(x))
+        self._search(slope, [2.0, 3.0, m.mean()], len(x), 1000, "look for single orders of a size that no customer makes", most=30)
         return self
-
-    def _fitted(self) -> None:
-        if not hasattr(self, "p_"):
-            raise ShopError("GammaGamma is not fitted; call fit first")
 
     def expected(self, table: pd.DataFrame) -> np.ndarray:
         """Mean money (n,) of the next order in cents; for who has no repeat order that of all customers.
@@ -95,16 +88,11 @@ class GammaGamma:
         ShopError
             q is 1 or below and somebody has no repeat order: the mean of all customers is then not finite.
         """
-        self._fitted()
+        self._found()
         x, m = _money(table, "expected")
         if self.q_ <= 1 and (self.p_ * x + self.q_ <= 1).any():
             raise ShopError(f"expected: q = {self.q_:.3f} is at most 1, so a few customers are without bound and the mean order is not finite; cap single orders before the fit")
         return self.p_ * (self.v_ + x * m) / (self.p_ * x + self.q_ - 1)
-
-    def parameters(self, n: int, random_state: int = 0) -> np.ndarray:
-        "p, q, v as they may be, (n, 3): drawn by `covariance_` on the logarithm, or n times the estimates where that is nan."
-        self._fitted()
-        return draw_parameters(np.log([self.p_, self.q_, self.v_]), self.covariance_, n, [random_state, 2])
 
     def simulate(self, table: pd.DataFrame, orders: np.ndarray, random_state: int = 0, parameters: np.ndarray | None = None) -> np.ndarray:
         "Money (customers, n) in cents, float32, of as many orders as `orders` (customers, n) says: a rate for each customer by what was seen, and a sum of orders at it."
@@ -128,13 +116,13 @@ def independence(table: pd.DataFrame) -> tuple[float, float]:
     found = spearmanr(x[some], m[some])
     return float(found.statistic), float(found.pvalue)
 
-# %% ../nbs/06d_lifetime.ipynb #a6fb5525
+# %% ../nbs/06d_lifetime.ipynb #164f8647
 class Lifetime(NamedTuple):
     "`customers`, a row each; `total`, the shop's value with its interval: `(value, low, high)` in cents."
     customers: pd.DataFrame
     total: tuple[float, float, float]
 
-def lifetime_value(table: pd.DataFrame, orders: BGNBD, spend: GammaGamma, days: float = 365, margin: float = 1.0, discount: float = 0.0, level: float = 0.9, n: int = 300,
+def lifetime_value(table: pd.DataFrame, orders: OrderModel, spend: GammaGamma, days: float = 365, margin: float = 1.0, discount: float = 0.0, level: float = 0.9, n: int = 300,
                    random_state: int = 0, chunk: int = 50_000) -> Lifetime:
     """What each customer will bring in the next `days`, with an interval by simulation.
 
@@ -142,7 +130,7 @@ def lifetime_value(table: pd.DataFrame, orders: BGNBD, spend: GammaGamma, days: 
     ----------
     table : DataFrame
         `user_id`, `x`, `t_x`, `T`, `m_x`, as `repeat_orders` gives them.
-    orders, spend : BGNBD, GammaGamma
+    orders, spend : BGNBD or ParetoNBD, GammaGamma
         Fitted, usually on the same table.
     days : float
         The horizon.

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['ADVICE', 'report', 'CLASSES', 'TIERS', 'class_table', 'customer_class', 'pareto', 'rfm', 'score', 'top_share',
            'value_tier', 'bootstrap', 'movement', 'periods', 'tier_forecast', 'transitions', 'windows', 'BGNBD',
-           'draw_customers', 'repeat_orders', 'GammaGamma', 'Lifetime', 'independence', 'lifetime_value', 'moment']
+           'ParetoNBD', 'draw_customers', 'repeat_orders', 'GammaGamma', 'Lifetime', 'independence', 'lifetime_value',
+           'moment']
 
 # %% ../nbs/06_value.ipynb #c08ea474
 from typing import Any
@@ -15,12 +16,13 @@ from .bgnbd import BGNBD, draw_customers, repeat_orders
 from .lifetime import GammaGamma, Lifetime, independence, lifetime_value
 from .metrics import bootstrap
 from .movement import movement, periods, tier_forecast, transitions, windows
+from .paretonbd import ParetoNBD
 from .rfm import CLASSES, TIERS, class_table, customer_class, pareto, rfm, score, top_share, value_tier
 from .section import COLORS, Context, Section
 from .tables import Shop, local_time, moment
 
 _all_ = ["CLASSES", "TIERS", "class_table", "customer_class", "pareto", "rfm", "score", "top_share", "value_tier",
-         "bootstrap", "movement", "periods", "tier_forecast", "transitions", "windows", "BGNBD", "draw_customers", "repeat_orders", "GammaGamma", "Lifetime", "independence", "lifetime_value", "moment"]
+         "bootstrap", "movement", "periods", "tier_forecast", "transitions", "windows", "BGNBD", "ParetoNBD", "draw_customers", "repeat_orders", "GammaGamma", "Lifetime", "independence", "lifetime_value", "moment"]
 
 # %% ../nbs/06_value.ipynb #d7d57ac0
 ADVICE = pd.DataFrame([
