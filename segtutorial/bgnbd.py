@@ -54,7 +54,7 @@ from .orders import kept_buys
 from .store import read_model, write_model
 from .tables import ShopError, local_time, moment
 
-# %% ../nbs/06c_bgnbd.ipynb #bf330485
+# %% ../nbs/06c_bgnbd.ipynb #9f65c163
 def repeat_orders(behaviors: pd.DataFrame, as_of: int | str, timezone: str = "Asia/Shanghai") -> pd.DataFrame:
     """What lifetime models know of each buyer: repeat orders, the last one, and how long the buyer has been seen.
 
@@ -71,8 +71,8 @@ def repeat_orders(behaviors: pd.DataFrame, as_of: int | str, timezone: str = "As
     -------
     DataFrame
         A row a buyer, by user_id: `user_id`; `x`, orders after the first; `t_x`, days from the first to the last, 0 without a repeat; `T`, days from the
-        first order to the last day before `as_of`, 0 for who came on that day; `m_x`, mean money of a repeat order in cents, null without one or without
-        prices.
+        first order to the last day before `as_of`, 0 for who came on that day; `m_0`, money of the first order in cents, and `m_x`, mean
+        money of a repeat order, null without one; both null without prices.
 
     Raises
     ------
@@ -90,9 +90,9 @@ def repeat_orders(behaviors: pd.DataFrame, as_of: int | str, timezone: str = "As
     table = by_user["day"].agg(first="min", last="max", orders="size")
     later = orders[orders["day"] > orders["user_id"].map(table["first"])]
     return pd.DataFrame({"x": table["orders"] - 1, "t_x": (table["last"] - table["first"]).dt.days.astype("float64"), "T": (last_day - table["first"]).dt.days.astype("float64"),
-                         "m_x": later.groupby("user_id")["amount"].mean().reindex(table.index)}).reset_index()
+                         "m_0": by_user["amount"].first(), "m_x": later.groupby("user_id")["amount"].mean().reindex(table.index)}).reset_index()
 
-# %% ../nbs/06c_bgnbd.ipynb #aff5b543
+# %% ../nbs/06c_bgnbd.ipynb #cf3c3b44
 class FittedModel:
     """What models fitted by maximum likelihood share: the search, the uncertainty of what it found, and a file. `names` are the parameters, all above 0; of each there is an attribute with a `_` behind."""
     names: tuple[str, ...] = ()
@@ -108,11 +108,19 @@ class FittedModel:
             setattr(self, f"{name}_", float(value))
         curvature = np.array([(slope(theta + step)[1] - slope(theta - step)[1]) * n / 2e-4 for step in np.eye(len(theta)) * 1e-4])
         curvature = (curvature + curvature.T) / 2
-        flat = np.linalg.eigvalsh(curvature)[0] <= 1e-8 * n
-        self.covariance_ = np.full_like(curvature, np.nan) if flat else np.linalg.inv(curvature)
-        self.notes_ = [f"{name} = {value:.3g} is at the end of what is tried: the log does not settle it" for name, value, at in zip(self.names, np.exp(theta), theta) if at < -11.99 or at > most - 0.01]
-        if flat and not self.notes_:
-            self.notes_ = ["the likelihood is flat along some direction: other numbers explain the log as well, and no interval is given"]
+        end = (theta < -11.99) | (theta > most - 0.01)
+        flat = ~end & (np.diag(curvature) < 1e-7 * n)
+        free = np.flatnonzero(~end & ~flat)
+        inner = curvature[np.ix_(free, free)]
+        settled = len(free) > 0 and np.linalg.eigvalsh(inner)[0] > 1e-8 * n
+        self.covariance_ = np.full_like(curvature, np.nan)
+        if settled:
+            self.covariance_[np.ix_(free, free)] = np.linalg.inv(inner)
+        value = dict(zip(self.names, np.exp(theta)))
+        self.notes_ = [f"{name} = {value[name]:.3g} is at the end of what is tried: the log does not settle it" for name, at in zip(self.names, end) if at]
+        self.notes_ += [f"{name} = {value[name]:.3g} makes no difference here: the log does not settle it" for name, at in zip(self.names, flat) if at]
+        if not settled:
+            self.notes_ += ["the likelihood is flat along some direction: other numbers explain the log as well, and no interval is given"]
 
     def _found(self) -> np.ndarray:
         "The logarithms of the parameters; an error before `fit`."
@@ -127,12 +135,12 @@ class FittedModel:
         return pd.DataFrame({"value": value, "low": value * np.exp(-far), "high": value * np.exp(far)}, index=list(self.names))
 
     def parameters(self, n: int, random_state: int = 0) -> np.ndarray:
-        "The parameters as they may be, (n, p), in the order of `names`: drawn by `covariance_` on the logarithm, or n times the estimates where that is nan."
-        theta = self._found()
-        if np.isnan(self.covariance_).any():
-            return np.exp(np.tile(theta, (n, 1)))
-        rng = np.random.default_rng([random_state, len(theta)])
-        return np.exp(theta + rng.standard_normal((n, len(theta))) @ np.linalg.cholesky(self.covariance_).T)
+        "The parameters as they may be, (n, p), in the order of `names`: drawn by `covariance_` on the logarithm; those of which it is nan stay as they are."
+        theta = np.tile(self._found(), (n, 1))
+        free = np.flatnonzero(~np.isnan(np.diag(self.covariance_)))
+        normal = np.random.default_rng([random_state, len(self.names)]).standard_normal((n, len(free)))
+        theta[:, free] += normal @ np.linalg.cholesky(self.covariance_[np.ix_(free, free)]).T
+        return np.exp(theta)
 
     def save(self, path: str | Path) -> Path:
         "Writes the fitted model as one file (npz with a version), whole or not at all."
@@ -142,12 +150,16 @@ class FittedModel:
     def load(cls, path: str | Path) -> Self:
         "The model of a file of `save`. `ShopError`: no such file, or it holds something else."
         header, arrays = read_model(path, f"{cls.__name__} 1")
+        return cls._made(header, arrays["theta"], arrays["covariance"])
+
+    @classmethod
+    def _made(cls, header: dict[str, Any], theta: np.ndarray, covariance: np.ndarray) -> Self:
         model = cls()
-        model.covariance_ = arrays["covariance"]
-        vars(model).update({name: header[name] for name in cls.extra}, **{f"{name}_": float(value) for name, value in zip(cls.names, np.exp(arrays["theta"]))})
+        model.covariance_ = covariance
+        vars(model).update({name: header[name] for name in cls.extra}, **{f"{name}_": float(value) for name, value in zip(cls.names, np.exp(theta))})
         return model
 
-# %% ../nbs/06c_bgnbd.ipynb #986d0ca5
+# %% ../nbs/06c_bgnbd.ipynb #54551056
 def _columns(where: str, frequency: Any, recency: Any = None, T: Any = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     "x, t_x and T as float64, from a table or from three arrays; an error that names the first row that cannot be."
     table = frequency if recency is None and T is None else {"x": frequency, "t_x": recency, "T": T}
@@ -176,7 +188,7 @@ class OrderModel(FittedModel):
     loglik_ : float
         Log-likelihood of all customers, natural logarithm, for time in days. In another unit it differs by the repeat orders times the logarithm of the units' ratio.
     covariance_ : float (p, p)
-        Of the logarithms of the parameters, in the order of `names`; nan where the log does not settle them.
+        Of the logarithms of the parameters, in the order of `names`; nan in the rows and columns of those that the log does not settle.
     notes_ : list of str
         What the log cannot settle, in words.
     """

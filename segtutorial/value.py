@@ -6,13 +6,14 @@
 __all__ = ['ADVICE', 'report', 'CLASSES', 'TIERS', 'class_table', 'customer_class', 'pareto', 'rfm', 'score', 'top_share',
            'value_tier', 'bootstrap', 'movement', 'periods', 'tier_forecast', 'transitions', 'windows', 'BGNBD',
            'ParetoNBD', 'draw_customers', 'repeat_orders', 'GammaGamma', 'Lifetime', 'independence', 'lifetime_value',
-           'moment']
+           'Combination', 'by_decile', 'forecast_scores', 'forecasts', 'hold_out', 'moment']
 
 # %% ../nbs/06_value.ipynb #c08ea474
 from typing import Any
 import numpy as np
 import pandas as pd
 from .bgnbd import BGNBD, draw_customers, repeat_orders
+from .holdout import Combination, by_decile, forecast_scores, forecasts, hold_out
 from .lifetime import GammaGamma, Lifetime, independence, lifetime_value
 from .metrics import bootstrap
 from .movement import movement, periods, tier_forecast, transitions, windows
@@ -22,7 +23,8 @@ from .section import COLORS, Context, Section
 from .tables import Shop, local_time, moment
 
 _all_ = ["CLASSES", "TIERS", "class_table", "customer_class", "pareto", "rfm", "score", "top_share", "value_tier",
-         "bootstrap", "movement", "periods", "tier_forecast", "transitions", "windows", "BGNBD", "ParetoNBD", "draw_customers", "repeat_orders", "GammaGamma", "Lifetime", "independence", "lifetime_value", "moment"]
+         "bootstrap", "movement", "periods", "tier_forecast", "transitions", "windows", "BGNBD", "ParetoNBD",
+         "draw_customers", "repeat_orders", "GammaGamma", "Lifetime", "independence", "lifetime_value", "Combination", "by_decile", "forecast_scores", "forecasts", "hold_out", "moment"]
 
 # %% ../nbs/06_value.ipynb #d7d57ac0
 ADVICE = pd.DataFrame([
