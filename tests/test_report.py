@@ -65,6 +65,20 @@ def test_sums_agree(reports, shop, lang):
 
 
 @languages
+def test_future_values_add_up(reports, lang):
+    "Tiers, cuts, changes and the list of all customers tell of the same money; each interval holds its value where that is a sum."
+    read = lambda name: pd.read_csv(reports[lang] / f"{name}.csv", encoding="utf-8-sig")
+    future, cuts, changes, everyone, customers = map(read, ["future", "cuts", "changes", "lifetime", "customers"])
+    assert set(everyone["user_id"]) == set(customers["user_id"]) and everyone["user_id"].is_unique
+    assert future["value"].sum() == pytest.approx(everyone["value"].sum()) == pytest.approx(changes["value"].sum())
+    assert future["customers"].sum() == changes["customers"].sum() == len(everyone) and changes["brought"].sum() == pytest.approx(customers["monetary"].sum())
+    assert everyone.groupby("tier")["value"].sum().to_dict() == pytest.approx(future.set_index("tier")["value"].to_dict())
+    assert ((future["low"] <= future["value"]) & (future["value"] <= future["high"])).all() and (everyone["low"] <= everyone["high"]).all()
+    best = everyone["value"].sort_values(ascending=False)
+    assert [row.value for row in cuts.itertuples()] == pytest.approx([best.head(row.customers).sum() for row in cuts.itertuples()])
+
+
+@languages
 def test_every_stage_has_its_section(reports, lang):
     "In the order of the stages, each with words or tables under its title."
     sections = re.findall(r'<section id="(\w+)">\s*<h2>([^<]+)</h2>(.*?)</section>', page(reports[lang]), flags=re.DOTALL)

@@ -3,8 +3,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from segtutorial.public import fetch_cdnow, on_machine
+from segtutorial.shop import Shop, simulate_shop
 from segtutorial.tables import ShopError
-from segtutorial.value import BGNBD, GammaGamma, ParetoNBD, draw_customers, lifetime_value, repeat_orders
+from segtutorial.value import BGNBD, Combination, GammaGamma, ParetoNBD, by_decile, cut_points, draw_customers, forecast_scores, hold_out, lifetime_value, repeat_orders
 
 MADE = (0.6, 40.0, 0.8, 2.5)
 
@@ -253,3 +254,64 @@ def test_customers_of_the_last_day_and_short_logs(kind, shop):
     log = pd.DataFrame({"user_id": [1, 2], "item_id": 1, "action": "buy", "ts": [1_700_000_000, 1_700_000_600], "quantity": 1, "price": 100})
     with pytest.raises(ShopError, match="ordered on a second day .the longest seen for 0 days"):
         kind().fit(repeat_orders(log, 1_700_003_600))
+
+
+def test_a_flat_parameter_leaves_the_others_their_intervals():
+    "Where nobody leaves, pace is settled and leaving is not: intervals for the first, a note for the second, and futures that vary."
+    rng = np.random.default_rng(1)
+    loyal = pd.DataFrame({"x": rng.poisson(rng.gamma(3, 2, 400)) + 1, "t_x": 299.0, "T": 300.0})
+    model = BGNBD().fit(loyal)
+    assert model.notes_ and np.isfinite(model.summary().loc[["r", "alpha"]]).all(axis=None) and model.summary().loc["a", ["low", "high"]].isna().all()
+    drawn = model.parameters(50)
+    assert np.ptp(drawn[:, 0]) > 0 and np.ptp(drawn[:, 2]) == 0
+
+
+def test_tiers_and_cuts_of_a_value():
+    table, _ = priced(900, 3)
+    found = lifetime_value(table, BGNBD().fit(table), GammaGamma().fit(table), n=100)
+    assert found.tiers["value"].sum() == pytest.approx(found.total[0]) and ((found.tiers["low"] < found.tiers["value"]) & (found.tiers["value"] < found.tiers["high"])).all()
+    tiers = found.customers.groupby("tier", observed=True)["value"]
+    assert (tiers.min().to_numpy()[:-1] >= tiers.max().to_numpy()[1:]).all()  # no one in a tier is worth less than one in the next
+    cuts = cut_points(found.customers["value"], [45, 10_000], effect=0.1)
+    assert cuts["customers"].tolist() == [45, 900] and cuts["worth"][0] == pytest.approx(0.1 * found.customers["value"].nlargest(45).min())
+
+
+@pytest.fixture(scope="module")
+def small():
+    return simulate_shop(400, 60, 200, random_state=2)
+
+
+def test_a_holdout_knows_nothing_of_what_came_later(small):
+    "The log that ends on the day of the trial gives the same customers, whatever came after."
+    start = int(pd.Timestamp("2024-05-01", tz="Asia/Shanghai").timestamp())
+    whole = hold_out(small, "2024-05-01", 60)
+    later = small.behaviors["ts"] >= start
+    other = small.behaviors.assign(price=small.behaviors["price"].mask(later & (small.behaviors["action"] == "buy"), 99_900))
+    changed = hold_out(Shop(other, small.products, small.reviews, timezone=small.timezone, currency=small.currency), "2024-05-01", 60)
+    past = [name for name in whole.customers if not name.endswith("_after")]
+    pd.testing.assert_frame_equal(whole.customers[past], changed.customers[past])
+    assert whole.customers["spent_after"].sum() != changed.customers["spent_after"].sum()
+    model, again = (Combination().fit(cut.past.behaviors, "2024-05-01") for cut in (whole, changed))
+    assert np.array_equal(model.expected(whole.customers, 60), again.expected(changed.customers, 60))
+
+
+def test_a_stored_combination_is_the_combination(small, tmp_path):
+    cut = hold_out(small, "2024-05-01", 60)
+    model = Combination().fit(cut.past.behaviors, "2024-05-01")
+    assert np.allclose(Combination.load(model.save(tmp_path / "combination.npz")).expected(cut.customers, 60), model.expected(cut.customers, 60))
+    unpriced = cut.past.behaviors.drop(columns=["price", "quantity", "net_quantity"])
+    plain = Combination().fit(unpriced, "2024-05-01")  # without prices: the two stories alone
+    assert set(plain.weights_) == {"one", "BGNBD", "ParetoNBD"} and np.isfinite(plain.expected(repeat_orders(unpriced, "2024-05-01"), 60)).all()
+    with pytest.raises(ShopError, match="it holds"):
+        BGNBD.load(tmp_path / "combination.npz")
+
+
+def test_scores_of_forecasts():
+    came = np.array([0.0] * 80 + [5.0] * 20)
+    rng = np.random.default_rng(0)
+    table = forecast_scores(pd.DataFrame({"half": came / 2, "flat": np.ones(100), "noise": rng.random(100)}), came, ranks=("noise",), n=50)
+    assert table.loc["half", "bias"] == -0.5 and table.loc["flat", "bias"] == 0 and np.isnan(table.loc["noise", "bias"])
+    assert table.loc["half", "top"] == 0.5 and table.loc["flat", "top"] == pytest.approx(0.1)  # ties: equal chances
+    assert (table["top_low"] <= table["top"]).all() and (table["top"] <= table["top_high"]).all()
+    parts = by_decile(rng.random(103), rng.poisson(1.0, 103))
+    assert parts["customers"].sum() == 103 and parts["said"].is_monotonic_increasing and len(parts) == 10
