@@ -49,7 +49,7 @@ _WORDS = {"class": "客户类别", "customers": "人数", "share": "人数占比
           "orders each": "人均订单数", "what to do": "建议动作", "tier before": "上期分层", "bought again (95 %)": "本期再购率（95% 区间）",
           "mean spend now (95 %)": "本期人均消费（95% 区间）", "before": "上期", "now": "本期", "lost": "流失", "spent\nless": "少花", "spent\nmore": "多花",
           "came\nback": "回流", "back": "回流", "new": "新客", "absent": "未购买", "before → now": "上期 → 本期",
-          "tier": "分层", "expected (90 %)": "预期消费（90% 区间）", "each": "人均", "brings nothing": "不再消费的概率", "you reach": "可触达人数", "the last one is worth": "末位客户预期消费", "they bring": "合计预期消费", "of all": "占全部",
+          "tier": "分层", "expected (90 %)": "预期消费（90% 区间）", "each": "人均", "brings nothing": "期内不消费的概率", "you reach": "可触达人数", "the last one is worth": "末位客户预期消费", "they bring": "合计预期消费", "of all": "占全部",
           "may cost at most": "单次触达成本上限", "by the past": "按过去消费", "by the future": "按未来价值", "brought": "过去消费", "expected": "预期消费"}
 
 def _t(ctx: Context, word: str) -> str:
@@ -160,7 +160,7 @@ def _say_movement(section: Section, behaviors: pd.DataFrame, ctx: Context) -> No
                 "bought again (95 %)": [f"{r.stayed:.0%} ({r.stayed_low:.0%}–{r.stayed_high:.0%})" for r in table.itertuples()],
                 "mean spend now (95 %)": [f"{money(r.spent)} ({money(r.spent_low)}–{money(r.spent_high)})" for r in table.itertuples()]}))
 
-# %% ../nbs/06_value.ipynb #3732a233
+# %% ../nbs/06_value.ipynb #d9487246
 def _outlook(behaviors: pd.DataFrame, end: int, days: int, ctx: Context) -> tuple[Lifetime, pd.DataFrame, Any]:
     "Lifetime values as they stood at `end`, the table behind them, and the story that was taken: the likelier one."
     table = repeat_orders(behaviors, end, ctx.timezone)
@@ -189,9 +189,12 @@ def _say_trial(section: Section, behaviors: pd.DataFrame, days: int, ctx: Contex
                       f"{'inside' if inside else 'outside'} that interval: {off:.0%} too {'much' if value > came.sum() else 'little'} was said." if came.sum() > 0 else f"The trial: made {days} days ago the same forecast said {money(value)}; nothing came.",
                       f"回测：在 {days} 天前（{ctx.day(ago)}）作同样的预测，结果为 {money(value)}（{money(low)} 至 {money(high)}）；实际为 {money(came.sum())}，落在区间{'内' if inside else '外'}"
                       f"（预测偏{'高' if value > came.sum() else '低'} {off:.0%}）。" if came.sum() > 0 else f"回测：在 {days} 天前作同样的预测，结果为 {money(value)}；实际没有消费。")
-                + ("" if inside else ctx.t(" So take the figures above for an order of customers rather than for a budget.", "因此上述金额宜用于客户排序，不宜直接作预算。")))
-    section.say(ctx.t(f"In that trial the {future_a.sum():,} customers of tier A by future value brought {money(came[future_a].sum())}, the {past_a.sum():,} of tier A by past money {money(came[past_a].sum())}.",
-                      f"回测中，按未来价值划分的 A 层 {future_a.sum():,} 位客户消费 {money(came[future_a].sum())}，按过去消费划分的 A 层 {past_a.sum():,} 位消费 {money(came[past_a].sum())}。"))
+                + ("" if inside else ctx.t(" So do not take the figures above for a budget.", "因此上述金额不宜直接作预算。")))
+    _, least, most = bootstrap(np.sum, (came * (future_a.astype(float) - past_a.astype(float))).to_numpy(), n=500, random_state=ctx.random_state)
+    section.say(ctx.t(f"In that trial the {future_a.sum():,} customers of tier A by future value brought {money(came[future_a].sum())}, the {past_a.sum():,} of tier A by past money {money(came[past_a].sum())}"
+                      + ("; chance alone can make such a difference." if least <= 0 <= most else "."),
+                      f"回测中，按未来价值划分的 A 层 {future_a.sum():,} 位客户消费 {money(came[future_a].sum())}，按过去消费划分的 A 层 {past_a.sum():,} 位消费 {money(came[past_a].sum())}"
+                      + ("；该差异可能只是偶然。" if least <= 0 <= most else "。")))
 
 def _guests(ctx: Context) -> float:
     "The share of the log's rows that were rejected for want of a user id; nan where nobody has told."
