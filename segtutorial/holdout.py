@@ -22,7 +22,7 @@ from .rfm import score
 from .store import read_model, write_model
 from .tables import Shop, ShopError, local_time, moment
 
-# %% ../nbs/06f_holdout.ipynb #0dfa63b5
+# %% ../nbs/06f_holdout.ipynb #f526536e
 class Cut(NamedTuple):
     "`past`, the cleaned shop before a moment; `customers`, a row each: what was known then and what came after."
     past: Shop
@@ -58,20 +58,29 @@ def hold_out(shop: Shop, as_of: int | str, days: int, cleaned: bool = False) -> 
         The log ends before the days do, or nobody bought before `as_of`.
     """
     start = moment(as_of, shop.timezone)
-    end, ago, last = _days_on(start, days, shop.timezone), _days_on(start, -days, shop.timezone), int(shop.behaviors["ts"].max())
+    end, last = _days_on(start, days, shop.timezone), int(shop.behaviors["ts"].max())
     if days < 1 or last < end - 86_400:
         raise ShopError(f"hold_out: the log ends on {local_time(pd.Series([last]), shop.timezone)[0]:%Y-%m-%d}, and {days} days after as_of end on "
                         f"{local_time(pd.Series([end - 1]), shop.timezone)[0]:%Y-%m-%d}; give days from 1 to {max((last - start) // 86_400 + 1, 0)}, or an earlier as_of")
-    past, whole = (replace(shop, behaviors=shop.behaviors[shop.behaviors["ts"] < until]) for until in (start, end))
-    past, whole = (past, whole) if cleaned else (clean(past).shop, clean(whole).shop)
-    table = repeat_orders(past.behaviors, start, shop.timezone)
+    past, whole = (_until(shop, moment_, cleaned) for moment_ in (start, end))
+    return Cut(past, _customers(past, whole, start, days))
+
+def _until(shop: Shop, end: int, cleaned: bool) -> Shop:
+    "The shop before a moment, cleaned as it stood then."
+    part = replace(shop, behaviors=shop.behaviors[shop.behaviors["ts"] < end])
+    return part if cleaned else clean(part).shop
+
+def _customers(past: Shop, whole: Shop, start: int, days: int) -> pd.DataFrame:
+    "The customers of `past`, which ends at `start`, with what `whole` says of the days before and after."
+    end, ago = _days_on(start, days, past.timezone), _days_on(start, -days, past.timezone)
+    table = repeat_orders(past.behaviors, start, past.timezone)
     buys = kept_buys(whole.behaviors, end)
     for name, log, since in (("before", kept_buys(past.behaviors, start), ago), ("after", buys, start)):
         log = log[log["ts"] >= since]
-        by_user = log.assign(day=local_time(log["ts"], shop.timezone).dt.normalize()).groupby("user_id").agg(orders=("day", "nunique"), spent=("amount", "sum"))
+        by_user = log.assign(day=local_time(log["ts"], past.timezone).dt.normalize()).groupby("user_id").agg(orders=("day", "nunique"), spent=("amount", "sum"))
         for what in ("orders", "spent"):
             table[f"{what}_{name}"] = table["user_id"].map(by_user[what]).fillna(0).astype(float)
-    return Cut(past, table)
+    return table
 
 # %% ../nbs/06f_holdout.ipynb #f46462f9
 def top_share(said: np.ndarray, came: np.ndarray, top: float = 0.1) -> float:
@@ -202,7 +211,7 @@ class Combination:
         model.bgnbd_, model.paretonbd_ = (kind._made(header[name], arrays[f"{name}_theta"], arrays[f"{name}_covariance"]) for name, kind in (("bgnbd", BGNBD), ("paretonbd", ParetoNBD)))
         return model
 
-# %% ../nbs/06f_holdout.ipynb #849995ee
+# %% ../nbs/06f_holdout.ipynb #38fb40c1
 class Forecasts(NamedTuple):
     "What was forecast, a row a customer of `cut.customers`: `orders`, and `money` in cents."
     cut: Cut
@@ -232,15 +241,16 @@ def forecasts(shop: Shop, as_of: int | str, days: int, cleaned: bool = False, n:
     bg, pareto = BGNBD().fit(table), ParetoNBD().fit(table)
     futures, spend = bg.simulate(table, days, n, random_state), GammaGamma().fit(table)
     middle, length = _halves(shop.behaviors, end, shop.timezone, "forecasts")
-    lesson = hold_out(replace(shop, behaviors=shop.behaviors[shop.behaviors["ts"] < end]), middle, length, cleaned)
+    early = _until(shop, middle, cleaned)
+    lesson = _customers(early, past, middle, length)
     def of(past, at, users):
         return user_features(past, at, users=users).set_index("user_id").loc[users]
-    then, now = of(lesson.past, middle, lesson.customers["user_id"].tolist()), of(past, end, users)
+    then, now = of(early, middle, lesson["user_id"].tolist()), of(past, end, users)
     varied = then.columns[then.nunique() > 1]
     learned = {}
     for target in ("orders_after", "spent_after"):
         model = HistGradientBoostingRegressor(loss="poisson", max_iter=150, learning_rate=0.03, max_leaf_nodes=8, min_samples_leaf=50, l2_regularization=5, random_state=random_state)
-        learned[target] = model.fit(then[varied], lesson.customers[target]).predict(now[varied]) * days / length
+        learned[target] = model.fit(then[varied], lesson[target]).predict(now[varied]) * days / length
     each = spend.expected(table)
     orders = {"last period": table["orders_before"].to_numpy(), "RFM score": points, "BG/NBD": bg.expected(table, days), "BG/NBD median": np.median(futures, axis=1), "Pareto/NBD": pareto.expected(table, days),
               "gradient boosting": learned["orders_after"], "combination": Combination().fit(past.behaviors, end, shop.timezone).expected(table, days)}

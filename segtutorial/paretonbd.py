@@ -11,23 +11,26 @@ from numpy.polynomial.legendre import leggauss
 from scipy.special import digamma, gammaln
 from .bgnbd import OrderModel
 
-# %% ../nbs/06e_paretonbd.ipynb #85a9538d
+# %% ../nbs/06e_paretonbd.ipynb #c3f3b948
 _POINTS, _WEIGHTS = leggauss(24)
 
-def _gone(x: np.ndarray, t_x: np.ndarray, T: np.ndarray, r: float, alpha: float, s: float, beta: float) -> tuple[np.ndarray, ...]:
-    "Logarithm of s times the integral, and the means under it of log(alpha + t), 1 / (alpha + t), log(beta + t), 1 / (beta + t); each (n,)."
+def _gone(x: np.ndarray, t_x: np.ndarray, T: np.ndarray, r: float, alpha: float, s: float, beta: float, means: bool = True) -> tuple[np.ndarray, ...]:
+    "Logarithm of s times the integral, and, with `means`, the means under it of log(alpha + t), 1 / (alpha + t), log(beta + t), 1 / (beta + t); each (n,)."
     rate = (r + x) / (alpha + t_x) + (s + 1) / (beta + t_x)
     end = np.log1p(rate * (T - t_x)) / 2
     grown = np.exp(np.multiply.outer(_POINTS + 1, end))
     t = t_x + (grown - 1) / rate
     of_pace, of_leaving = np.log(alpha + t), np.log(beta + t)
     start = -(r + x) * np.log(alpha + t_x) - (s + 1) * np.log(beta + t_x)
-    height = np.exp(-(r + x) * of_pace - (s + 1) * of_leaving - start) * grown * (_WEIGHTS[:, None] * end / rate)
-    total = np.maximum(height.sum(0), 1e-300)  # 0 only where T = t_x: nobody has had time to leave
-    share = height / total
-    return np.log(s) + start + np.log(total), *((share * part).sum(0) for part in (of_pace, 1 / (alpha + t), of_leaving, 1 / (beta + t)))
+    height = np.exp(-(r + x) * of_pace - (s + 1) * of_leaving - start) * grown
+    total = np.maximum(_WEIGHTS @ height * end / rate, 1e-300)  # 0 only where T = t_x: nobody has had time to leave
+    whole = np.log(s) + start + np.log(total)
+    if not means:
+        return (whole,)
+    height *= end / rate / total
+    return whole, *(_WEIGHTS @ (height * part) for part in (of_pace, 1 / (alpha + t), of_leaving, 1 / (beta + t)))
 
-# %% ../nbs/06e_paretonbd.ipynb #58312bc2
+# %% ../nbs/06e_paretonbd.ipynb #aba2253f
 class ParetoNBD(OrderModel):
     """How often customers order until they leave on any day: the Pareto/NBD model, by maximum likelihood.
 
@@ -49,7 +52,7 @@ class ParetoNBD(OrderModel):
 
     def _slope(self, theta: np.ndarray, x: np.ndarray, t_x: np.ndarray, T: np.ndarray) -> tuple[float, np.ndarray]:
         r, alpha, s, beta = params = np.exp(theta)
-        parts = [self._part(*(column[at:at + 50_000] for column in (x, t_x, T)), r, alpha, s, beta) for at in range(0, len(x), 50_000)]  # memory of a chunk
+        parts = [self._part(*(column[at:at + 5_000] for column in (x, t_x, T)), r, alpha, s, beta) for at in range(0, len(x), 5_000)]  # a chunk that stays in the cache
         value, *slopes = np.sum(parts, axis=0) / len(x)
         return -value, -np.array(slopes) * params
 
@@ -70,7 +73,7 @@ class ParetoNBD(OrderModel):
 
     def _alive(self, x, t_x, T, r, alpha, s, beta):
         here = -(r + x) * np.log(alpha + T) - s * np.log(beta + T)
-        chunks = [_gone(*(column[at:at + 50_000] for column in (x, t_x, T)), r, alpha, s, beta)[0] for at in range(0, len(x), 50_000)]
+        chunks = [_gone(*(column[at:at + 5_000] for column in (x, t_x, T)), r, alpha, s, beta, False)[0] for at in range(0, len(x), 5_000)]
         return 1 / (1 + np.exp(np.minimum(np.concatenate(chunks) - here, 700)))
 
     def _mean(self, x, t_x, T, days, r, alpha, s, beta):
