@@ -223,23 +223,26 @@ def cut_points(value: np.ndarray, numbers: list[int], effect: float = 0.05) -> p
     total = value.cumsum()
     return pd.DataFrame({"customers": reached, "cut": value[reached - 1], "value": total[reached - 1], "share": total[reached - 1] / total[-1], "worth": effect * value[reached - 1]})
 
-# %% ../nbs/06d_lifetime.ipynb #8c902e71
-def tier_changes(past: pd.Series, found: Lifetime) -> pd.DataFrame:
+# %% ../nbs/06d_lifetime.ipynb #b1afe93f
+def tier_changes(past: pd.Series, found: Lifetime, brought: pd.Series | None = None) -> pd.DataFrame:
     """Tiers by past money beside tiers by future value, in customers and in money: a row for each pair that occurs.
 
     Parameters
     ----------
     past : Series (n,)
-        What each customer of `found.customers` has brought, cents, in the same order.
+        What each customer of `found.customers` has brought, cents, in the same order: it makes the past tier.
     found : Lifetime
+    brought : Series (n,), optional
+        What to show of the past, such as the money of as many days as the horizon has; default: `past`.
 
     Returns
     -------
     DataFrame
         `past_tier`, `future_tier`, `customers`, `brought` (cents, the past), `value` (cents, the future).
     """
-    if len(past) != len(found.customers):
+    brought = past if brought is None else brought
+    if not len(past) == len(brought) == len(found.customers):
         raise ShopError(f"tier_changes: {len(past):,} sums of money and {len(found.customers):,} customers; needed: one each, in the same order")
-    table = pd.DataFrame({"past_tier": value_tier(pd.Series(np.asarray(past, float))), "future_tier": found.customers["tier"].to_numpy(), "brought": np.asarray(past, float), "value": found.customers["value"].to_numpy()})
+    table = pd.DataFrame({"past_tier": value_tier(pd.Series(np.asarray(past, float))), "future_tier": found.customers["tier"].to_numpy(), "brought": np.asarray(brought, float), "value": found.customers["value"].to_numpy()})
     pairs = table.groupby(["past_tier", "future_tier"], observed=True).agg(customers=("value", "size"), brought=("brought", "sum"), value=("value", "sum"))
     return pairs.reset_index()

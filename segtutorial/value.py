@@ -10,6 +10,7 @@ __all__ = ['ADVICE', 'report', 'CLASSES', 'TIERS', 'class_table', 'customer_clas
            'moment']
 
 # %% ../nbs/06_value.ipynb #c08ea474
+import json
 from typing import Any
 import numpy as np
 import pandas as pd
@@ -49,8 +50,8 @@ _WORDS = {"class": "客户类别", "customers": "人数", "share": "人数占比
           "orders each": "人均订单数", "what to do": "建议动作", "tier before": "上期分层", "bought again (95 %)": "本期再购率（95% 区间）",
           "mean spend now (95 %)": "本期人均消费（95% 区间）", "before": "上期", "now": "本期", "lost": "流失", "spent\nless": "少花", "spent\nmore": "多花",
           "came\nback": "回流", "back": "回流", "new": "新客", "absent": "未购买", "before → now": "上期 → 本期",
-          "tier": "分层", "expected (90 %)": "预期消费（90% 区间）", "each": "人均", "brings nothing": "期内不消费的概率", "you reach": "可触达人数", "the last one is worth": "末位客户预期消费", "they bring": "合计预期消费", "of all": "占全部",
-          "may cost at most": "单次触达成本上限", "by the past": "按过去消费", "by the future": "按未来价值", "brought": "过去消费", "expected": "预期消费"}
+          "tier": "分层", "expected (90 %)": "预期消费（90% 区间）", "each": "人均", "chance of no order": "期内不消费的概率", "you reach": "可触达人数", "the last one is worth": "末位客户预期消费", "they bring": "合计预期消费", "of all": "占全部",
+          "may cost at most": "单次触达成本上限", "by the past": "按过去消费", "by the future": "按未来价值", "brought": "近期消费", "expected": "预期消费"}
 
 def _t(ctx: Context, word: str) -> str:
     return ctx.t(word, _WORDS.get(word, word))
@@ -155,12 +156,12 @@ def _say_movement(section: Section, behaviors: pd.DataFrame, ctx: Context) -> No
     table = tier_forecast(moves, random_state=ctx.random_state)
     if len(table) > 1:
         section.table("forecast", table.assign(**table.filter(like="spent") / 100), ctx.t(
-            "Does a tier say anything about the next period? All periods pooled, bootstrap over customers", "分层能否预示下一期？合并各期，对客户自助抽样"), _shown(ctx, {
+            "Does a tier say anything about the next period? All periods pooled, bootstrap over customers", "分层能否预示下一期？合并各期，以客户为单位自助抽样"), _shown(ctx, {
                 "tier before": table["tier"], "customers": table["users"].map("{:,}".format),
                 "bought again (95 %)": [f"{r.stayed:.0%} ({r.stayed_low:.0%}–{r.stayed_high:.0%})" for r in table.itertuples()],
                 "mean spend now (95 %)": [f"{money(r.spent)} ({money(r.spent_low)}–{money(r.spent_high)})" for r in table.itertuples()]}))
 
-# %% ../nbs/06_value.ipynb #d9487246
+# %% ../nbs/06_value.ipynb #cf947968
 def _outlook(behaviors: pd.DataFrame, end: int, days: int, ctx: Context) -> tuple[Lifetime, pd.DataFrame, Any]:
     "Lifetime values as they stood at `end`, the table behind them, and the story that was taken: the likelier one."
     table = repeat_orders(behaviors, end, ctx.timezone)
@@ -187,24 +188,25 @@ def _say_trial(section: Section, behaviors: pd.DataFrame, days: int, ctx: Contex
     inside, off = low <= came.sum() <= high, abs(value / max(came.sum(), 1) - 1)
     section.say(ctx.t(f"The trial: made {days} days ago, on {ctx.day(ago)}, the same forecast said {money(value)} ({money(low)} to {money(high)}). {money(came.sum())} came, "
                       f"{'inside' if inside else 'outside'} that interval: {off:.0%} too {'much' if value > came.sum() else 'little'} was said." if came.sum() > 0 else f"The trial: made {days} days ago the same forecast said {money(value)}; nothing came.",
-                      f"回测：在 {days} 天前（{ctx.day(ago)}）作同样的预测，结果为 {money(value)}（{money(low)} 至 {money(high)}）；实际为 {money(came.sum())}，落在区间{'内' if inside else '外'}"
+                      f"回测：在 {days} 天前（{ctx.day(ago)}）作同样的预测，结果为 {money(value)}（{money(low)} 至 {money(high)}）；实际为 {money(came.sum())}，落在该区间{'内' if inside else '外'}"
                       f"（预测偏{'高' if value > came.sum() else '低'} {off:.0%}）。" if came.sum() > 0 else f"回测：在 {days} 天前作同样的预测，结果为 {money(value)}；实际没有消费。")
                 + ("" if inside else ctx.t(" So do not take the figures above for a budget.", "因此上述金额不宜直接作预算。")))
     _, least, most = bootstrap(np.sum, (came * (future_a.astype(float) - past_a.astype(float))).to_numpy(), n=500, random_state=ctx.random_state)
-    section.say(ctx.t(f"In that trial the {future_a.sum():,} customers of tier A by future value brought {money(came[future_a].sum())}, the {past_a.sum():,} of tier A by past money {money(came[past_a].sum())}"
-                      + ("; chance alone can make such a difference." if least <= 0 <= most else "."),
-                      f"回测中，按未来价值划分的 A 层 {future_a.sum():,} 位客户消费 {money(came[future_a].sum())}，按过去消费划分的 A 层 {past_a.sum():,} 位消费 {money(came[past_a].sum())}"
-                      + ("；该差异可能只是偶然。" if least <= 0 <= most else "。")))
+    verdict = ("chance alone can make such a difference", "该差异可能只是偶然") if least <= 0 <= most else ("the future was the better list", "按未来价值的名单更好") if least > 0 else (
+        "here the past was the better list, so do not cut by the future", "此处按过去消费的名单更好，不宜按未来价值取舍")
+    section.say(ctx.t(f"In that trial the {future_a.sum():,} customers of tier A by future value brought {money(came[future_a].sum())}, the {past_a.sum():,} of tier A by past money {money(came[past_a].sum())}: {verdict[0]}.",
+                      f"回测中，按未来价值划分的 A 层 {future_a.sum():,} 位客户消费 {money(came[future_a].sum())}，按过去消费划分的 A 层 {past_a.sum():,} 位消费 {money(came[past_a].sum())}：{verdict[1]}。"))
 
-def _guests(ctx: Context) -> float:
-    "The share of the log's rows that were rejected for want of a user id; nan where nobody has told."
-    cleaned = ctx.results.get("clean")
-    if cleaned is None or not len(cleaned.report):
+def _guests(behaviors: pd.DataFrame, ctx: Context) -> float:
+    "Of the lines bought, the share without a user id, whether rejected for that or kept; nan where the context does not tell, as outside the pipeline."
+    cleaned, bought = ctx.results.get("clean"), behaviors[behaviors["action"] == "buy"]
+    if cleaned is None:
         return np.nan
-    checks = cleaned.report
-    return float(checks.loc[(checks["table"] == "behaviors") & (checks["check"] == "no user_id"), "rows"].sum() / cleaned.balance.loc["behaviors", "read"])
+    rejected = cleaned.rejected[(cleaned.rejected["table"] == "behaviors") & (cleaned.rejected["reason"] == "no user_id")]
+    guests = int(rejected["record"].map(json.loads).str.get("action").eq("buy").sum()) + int(bought["user_id"].isna().sum())
+    return guests / max(guests + int(bought["user_id"].notna().sum()), 1)
 
-# %% ../nbs/06_value.ipynb #3004a88a
+# %% ../nbs/06_value.ipynb #49ce6352
 def _draw_future(axes: Any, tiers: pd.DataFrame, before: np.ndarray, days: int, ctx: Context) -> None:
     "Two bars a tier by future value: what its customers brought in the days before, and what is expected of them in the days to come."
     place = np.arange(len(tiers))
@@ -225,17 +227,20 @@ def _say_future(section: Section, behaviors: pd.DataFrame, scored: pd.DataFrame,
             raise ShopError("a log of less than three weeks")
         found, table, story = _outlook(behaviors, ctx.as_of, days, ctx)
     except ShopError:
-        section.say(ctx.t("What customers will be worth is not shown: it needs three weeks or more, prices, and customers who have come on a second day.", "未显示未来价值：需要至少三周的日志、价格，以及在第二天再次下单的客户。"))
+        why = ("without prices there is no value", "没有价格") if not len(behaviors) else ("the log is shorter than three weeks", "日志不足三周") if days < 7 else ("too few customers have come on a second day and paid something", "再次下单并付款的客户太少")
+        section.say(ctx.t(f"What customers will be worth is not shown: {why[0]}.", f"未显示未来价值：{why[1]}。"))
         return scored
     people, (value, low, high), money = found.customers, found.total, ctx.money
     new, name = ~people["known"], {"BGNBD": "BG/NBD", "ParetoNBD": "Pareto/NBD"}[type(story).__name__]
-    section.say(ctx.t(f"In the next {days} days the {len(people):,} customers are expected to bring {money(value)} (90 %: {money(low)} to {money(high)}; {name} and Gamma-Gamma). {new.sum():,} of them have ordered once: "
-                      f"of these the log knows little, and the {money(people.loc[new, 'value'].sum())} expected of them is what such customers bring on average.",
-                      f"未来 {days} 天，{len(people):,} 位客户预期消费 {money(value)}（90% 区间：{money(low)} 至 {money(high)}；{name} 与 Gamma-Gamma 模型）。其中 {new.sum():,} 位只下过一单，"
-                      f"日志对其了解很少，其预期消费 {money(people.loc[new, 'value'].sum())} 为同类客户的平均水平。"))
-    guests = _guests(ctx)
-    section.say(ctx.t("Not in these figures: customers who are not there yet" + (f", and the {guests:.0%} of the log's rows that have no customer id." if guests > 0 else ", and buys without a customer id."),
-                      "以上金额不含：尚未成为客户的人" + (f"，以及日志中没有客户编号的 {guests:.0%} 行。" if guests > 0 else "，以及没有客户编号的订单。")))
+    section.say(ctx.t(f"In the next {days} days the {len(people):,} customers are expected to bring {money(value)} (the model's own 90 %: {money(low)} to {money(high)}; {name} and Gamma-Gamma). {new.sum():,} of them have ordered once: "
+                      f"of these the log knows little, and the {money(people.loc[new, 'value'].sum())} expected of them follows from how long they have been silent and from what others did.",
+                      f"未来 {days} 天，{len(people):,} 位客户预期消费 {money(value)}（模型自身的 90% 区间：{money(low)} 至 {money(high)}；{name} 与 Gamma-Gamma 模型）。其中 {new.sum():,} 位只下过一单，"
+                      f"日志中关于他们的信息很少，其预期消费 {money(people.loc[new, 'value'].sum())} 由沉默时长和其他客户的表现推算。"))
+    if story.notes_:
+        section.say(ctx.t("What the log does not settle: " + "; ".join(story.notes_) + ".", f"日志不足以确定流失规律（{name} 的部分参数在边界上），请谨慎看待。"))
+    guests = _guests(behaviors, ctx)
+    section.say(ctx.t("Not in these figures: customers who are not there yet" + (f", and buys without a customer id, {guests:.1%} of all lines bought." if guests > 0 else ", and buys without a customer id."),
+                      "以上金额不含：尚未下单的潜在客户" + (f"，以及没有客户编号的购买（占全部购买行的 {guests:.1%}）。" if guests > 0 else "，以及没有客户编号的购买。")))
     _say_trial(section, behaviors, days, ctx)
     before = _spent(behaviors, table["user_id"], ctx.as_of - days * 86_400, ctx.as_of)
     by_tier = before.groupby(people["tier"].to_numpy(), observed=False).sum().reindex(TIERS).fillna(0).to_numpy()
@@ -244,24 +249,25 @@ def _say_future(section: Section, behaviors: pd.DataFrame, scored: pd.DataFrame,
     section.table("future", found.tiers.assign(value=found.tiers["value"] / 100, low=found.tiers["low"] / 100, high=found.tiers["high"] / 100, nothing=nothing), ctx.t(
         f"Tiers by future value, next {days} days: A the top 5 %, B up to 20 %, C up to 50 %, D the rest", f"按未来 {days} 天价值分层：A 为前 5%，B 至 20%，C 至 50%，D 为其余"), _shown(ctx, {
             "tier": tiers["tier"], "customers": tiers["customers"].map("{:,}".format), "expected (90 %)": [f"{money(r.value)} ({money(r.low)}–{money(r.high)})" for r in tiers.itertuples()],
-            "each": [money(r.value / r.customers) for r in tiers.itertuples()], "brings nothing": [f"{nothing[k]:.0%}" for k in tiers.index]}))
+            "each": [money(r.value / r.customers) for r in tiers.itertuples()], "chance of no order": [f"{nothing[k]:.0%}" for k in tiers.index]}))
     section.picture("future", lambda axes: _draw_future(axes, found.tiers, by_tier, days, ctx), ctx.t(
-        f"What each tier spent in the last {days} days and what is expected of it in the next, with 90 % intervals.", f"各层客户过去 {days} 天的消费与未来 {days} 天的预期（90% 区间）。"))
+        f"What each tier spent in the last {days} days and what is expected of it in the next, with the model's 90 % intervals. Tiers are cut by what is expected, and the first order of new customers is in the grey bars.",
+        f"各层客户过去 {days} 天的消费与未来 {days} 天的预期（模型 90% 区间）。分层依据为预期值；灰色条含新客首单。"))
     cuts = cut_points(people["value"], [max(round(len(people) * share), 1) for share in (0.05, 0.1, 0.2, 0.5)])
     section.table("cuts", cuts.assign(cut=cuts["cut"] / 100, value=cuts["value"] / 100, worth=cuts["worth"] / 100), ctx.t(
-        "Where to cut the list, by how many customers you can afford to reach. At most so much may a contact with the last one cost, if it raises what a customer brings by 5 % (an assumption)",
-        "按可触达人数确定名单边界；末列为触达末位客户的成本上限，假设触达使消费提高 5%"), _shown(ctx, {
+        "Where to cut the list, by how many customers you can afford to reach. At most so much may a contact with the last one cost, if it raises turnover by 5 % (an assumption), before the cost of goods: multiply by your margin",
+        "按可触达人数确定名单边界；末列为触达末位客户的成本上限，假设触达使其消费提高 5%，未扣商品成本，请再乘以毛利率"), _shown(ctx, {
             "you reach": cuts["customers"].map("{:,}".format), "the last one is worth": cuts["cut"].map(money), "they bring": cuts["value"].map(money), "of all": cuts["share"].map("{:.0%}".format), "may cost at most": cuts["worth"].map(money)}))
     past = people["user_id"].map(scored.set_index("user_id")["monetary"]).fillna(0)
-    changes = tier_changes(past, found)
+    changes = tier_changes(past, found, before)
     away, up = changes[(changes["past_tier"] == "A") & (changes["future_tier"] != "A")].sum(numeric_only=True), changes[(changes["past_tier"] != "A") & (changes["future_tier"] == "A")].sum(numeric_only=True)
-    section.say(ctx.t(f"Against tiers by past money: {away['customers']:,.0f} customers of tier A leave it, who brought {money(away['brought'])} and of whom {money(away['value'])} is expected; "
+    section.say(ctx.t(f"Against tiers by past money: {away['customers']:,.0f} customers of tier A leave it, who brought {money(away['brought'])} in the last {days} days and of whom {money(away['value'])} is expected in the next; "
                       f"{up['customers']:,.0f} come into it, who brought {money(up['brought'])} and of whom {money(up['value'])} is expected.",
-                      f"与按过去消费的分层相比：{away['customers']:,.0f} 位客户离开 A 层，他们过去消费 {money(away['brought'])}，预期消费 {money(away['value'])}；"
-                      f"{up['customers']:,.0f} 位进入 A 层，他们过去消费 {money(up['brought'])}，预期消费 {money(up['value'])}。"))
-    section.table("changes", changes.assign(brought=changes["brought"] / 100, value=changes["value"] / 100), ctx.t("Tiers by the past and by the future", "按过去与按未来的分层"), _shown(ctx, {
+                      f"与按过去消费的分层相比：{away['customers']:,.0f} 位客户离开 A 层，他们过去 {days} 天消费 {money(away['brought'])}，未来 {days} 天预期消费 {money(away['value'])}；"
+                      f"{up['customers']:,.0f} 位进入 A 层，他们过去 {days} 天消费 {money(up['brought'])}，预期消费 {money(up['value'])}。"))
+    section.table("changes", changes.assign(brought=changes["brought"] / 100, value=changes["value"] / 100), ctx.t(f"Tiers by all past money and by future value; brought in the last {days} days, expected in the next", f"按过去全部消费与按未来价值的分层；消费为过去 {days} 天，预期为未来 {days} 天"), _shown(ctx, {
         "by the past": changes["past_tier"], "by the future": changes["future_tier"], "customers": changes["customers"].map("{:,}".format), "brought": changes["brought"].map(money), "expected": changes["value"].map(money)}))
-    listed = people.rename(columns={"orders": "expected_orders"})
+    listed = people.rename(columns={"orders": "expected_orders", "tier": "future_tier"})
     section.table("lifetime", listed.assign(**{column: listed[column] / 100 for column in ("order_value", "value", "low", "high")}), ctx.t(
         f"Every customer's future value with its interval (next {days} days, money in {ctx.currency})", f"全部客户的未来价值及区间（未来 {days} 天，金额单位：{ctx.currency}）"), listed.head(0))
     extra = people[["user_id", "alive", "value", "low", "high", "tier", "known"]].rename(columns={"low": "value_low", "high": "value_high", "tier": "future_tier"})
