@@ -220,7 +220,7 @@ class Combination:
         model.bgnbd_, model.paretonbd_ = (kind._made(header[name], arrays[f"{name}_theta"], arrays[f"{name}_covariance"]) for name, kind in (("bgnbd", BGNBD), ("paretonbd", ParetoNBD)))
         return model
 
-# %% ../nbs/06f_holdout.ipynb #38fb40c1
+# %% ../nbs/06f_holdout.ipynb #cd4f29b2
 class Forecasts(NamedTuple):
     "What was forecast, a row a customer of `cut.customers`: `orders`, and `money` in cents."
     cut: Cut
@@ -242,6 +242,7 @@ def forecasts(shop: Shop, as_of: int | str, days: int, cleaned: bool = False, n:
         Futures for the median; seed of all chance.
     """
     from sklearn.ensemble import HistGradientBoostingRegressor  # only here: a slow import
+    from threadpoolctl import threadpool_limits
     cut = hold_out(shop, as_of, days, cleaned)
     past, table, end = cut.past, cut.customers, moment(as_of, shop.timezone)
     users = table["user_id"].tolist()
@@ -259,7 +260,8 @@ def forecasts(shop: Shop, as_of: int | str, days: int, cleaned: bool = False, n:
     learned = {}
     for target in ("orders_after", "spent_after"):
         model = HistGradientBoostingRegressor(loss="poisson", max_iter=150, learning_rate=0.03, max_leaf_nodes=8, min_samples_leaf=50, l2_regularization=5, random_state=random_state)
-        learned[target] = model.fit(then[varied], lesson[target]).predict(now[varied]) * days / length
+        with threadpool_limits(None if len(then) > 50_000 else 1):  # threads that wait for each other are slower than one on small tables
+            learned[target] = model.fit(then[varied], lesson[target]).predict(now[varied]) * days / length
     each = spend.expected(table)
     orders = {"last period": table["orders_before"].to_numpy(), "RFM score": points, "BG/NBD": bg.expected(table, days), "BG/NBD median": np.median(futures, axis=1), "Pareto/NBD": pareto.expected(table, days),
               "gradient boosting": learned["orders_after"], "combination": Combination().fit(past.behaviors, end, shop.timezone).expected(table, days)}
