@@ -161,7 +161,7 @@ def _say_movement(section: Section, behaviors: pd.DataFrame, ctx: Context) -> No
                 "bought again (95 %)": [f"{r.stayed:.0%} ({r.stayed_low:.0%}–{r.stayed_high:.0%})" for r in table.itertuples()],
                 "mean spend now (95 %)": [f"{money(r.spent)} ({money(r.spent_low)}–{money(r.spent_high)})" for r in table.itertuples()]}))
 
-# %% ../nbs/06_value.ipynb #cf947968
+# %% ../nbs/06_value.ipynb #33459a92
 def _outlook(behaviors: pd.DataFrame, end: int, days: int, ctx: Context) -> tuple[Lifetime, pd.DataFrame, Any]:
     "Lifetime values as they stood at `end`, the table behind them, and the story that was taken: the likelier one."
     table = repeat_orders(behaviors, end, ctx.timezone)
@@ -203,7 +203,7 @@ def _guests(behaviors: pd.DataFrame, ctx: Context) -> float:
     if cleaned is None:
         return np.nan
     rejected = cleaned.rejected[(cleaned.rejected["table"] == "behaviors") & (cleaned.rejected["reason"] == "no user_id")]
-    guests = int(rejected["record"].map(json.loads).str.get("action").eq("buy").sum()) + int(bought["user_id"].isna().sum())
+    guests = (int(rejected["record"].map(json.loads).str.get("action").eq("buy").sum()) if len(rejected) else 0) + int(bought["user_id"].isna().sum())
     return guests / max(guests + int(bought["user_id"].notna().sum()), 1)
 
 # %% ../nbs/06_value.ipynb #49ce6352

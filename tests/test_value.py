@@ -1,11 +1,15 @@
 """Lifetime value: published estimates, recovery, calibration of what is drawn, and what does not change an answer."""
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
+from segtutorial.clean import clean
 from segtutorial.public import fetch_cdnow, on_machine
+from segtutorial.section import Context
 from segtutorial.shop import Shop, simulate_shop
 from segtutorial.tables import ShopError
-from segtutorial.value import BGNBD, Combination, GammaGamma, ParetoNBD, by_decile, cut_points, draw_customers, forecast_scores, hold_out, lifetime_value, repeat_orders
+from segtutorial.value import BGNBD, Combination, GammaGamma, ParetoNBD, by_decile, cut_points, draw_customers, forecast_scores, hold_out, lifetime_value, repeat_orders, report
 
 MADE = (0.6, 40.0, 0.8, 2.5)
 
@@ -315,3 +319,17 @@ def test_scores_of_forecasts():
     assert (table["top_low"] <= table["top"]).all() and (table["top"] <= table["top_high"]).all()
     parts = by_decile(rng.random(103), rng.poisson(1.0, 103))
     assert parts["customers"].sum() == 103 and parts["said"].is_monotonic_increasing and len(parts) == 10
+
+
+@pytest.mark.parametrize("guests", ["reject", "keep"])
+def test_the_section_says_how_many_lines_are_guests(small, guests):
+    "Whether cleaning rejects or keeps lines without a customer, their share of the lines bought is on the page."
+    buys = small.behaviors["action"] == "buy"
+    lost = buys & (np.arange(len(buys)) % 4 == 0)
+    shop = Shop(small.behaviors.assign(user_id=small.behaviors["user_id"].astype("Int64").mask(lost)), small.products, small.reviews, timezone=small.timezone, currency=small.currency)
+    cleaned = clean(shop, guests=guests)
+    ctx = Context(int(shop.behaviors["ts"].max()) + 1, results={"clean": cleaned})
+    said = next(part for part in report(cleaned.shop, ctx).parts if isinstance(part, str) and "not there yet" in part)
+    share = float(re.search(r"([\d.]+)% of all lines bought", said)[1]) / 100
+    assert abs(share - lost.sum() / buys.sum()) < 0.02  # a few lines are rejected for other reasons
+    assert ctx.results["value"]["future_tier"].notna().all()
