@@ -92,11 +92,11 @@ def repeat_orders(behaviors: pd.DataFrame, as_of: int | str, timezone: str = "As
     return pd.DataFrame({"x": table["orders"] - 1, "t_x": (table["last"] - table["first"]).dt.days.astype("float64"), "T": (last_day - table["first"]).dt.days.astype("float64"),
                          "m_0": by_user["amount"].first(), "m_x": later.groupby("user_id")["amount"].mean().reindex(table.index)}).reset_index()
 
-# %% ../nbs/06c_bgnbd.ipynb #cf3c3b44
+# %% ../nbs/06c_bgnbd.ipynb #ddf5d20f
 class FittedModel:
     """What models fitted by maximum likelihood share: the search, the uncertainty of what it found, and a file. `names` are the parameters, all above 0; of each there is an attribute with a `_` behind."""
     names: tuple[str, ...] = ()
-    extra: tuple[str, ...] = ("loglik_", "notes_")
+    extra: tuple[str, ...] = ("loglik_", "notes_", "settled_")
 
     def _search(self, slope: Callable[[np.ndarray], tuple[float, np.ndarray]], start: list[float], n: int, max_iter: int, advice: str, most: float = 12) -> None:
         "Sets the parameters by `slope`, which gives minus the mean log-likelihood of n rows and its slopes along the parameters' logarithms, which lie between -12 and `most`."
@@ -109,18 +109,16 @@ class FittedModel:
         curvature = np.array([(slope(theta + step)[1] - slope(theta - step)[1]) * n / 2e-4 for step in np.eye(len(theta)) * 1e-4])
         curvature = (curvature + curvature.T) / 2
         end = (theta < -11.99) | (theta > most - 0.01)
-        flat = ~end & (np.diag(curvature) < 1e-7 * n)
-        free = np.flatnonzero(~end & ~flat)
-        inner = curvature[np.ix_(free, free)]
-        settled = len(free) > 0 and np.linalg.eigvalsh(inner)[0] > 1e-8 * n
-        self.covariance_ = np.full_like(curvature, np.nan)
-        if settled:
-            self.covariance_[np.ix_(free, free)] = np.linalg.inv(inner)
-        value = dict(zip(self.names, np.exp(theta)))
-        self.notes_ = [f"{name} = {value[name]:.3g} is at the end of what is tried: the log does not settle it" for name, at in zip(self.names, end) if at]
-        self.notes_ += [f"{name} = {value[name]:.3g} makes no difference here: the log does not settle it" for name, at in zip(self.names, flat) if at]
-        if not settled:
-            self.notes_ += ["the likelihood is flat along some direction: other numbers explain the log as well, and no interval is given"]
+        inside = np.flatnonzero(~end)
+        bend, axes = np.linalg.eigh(curvature[np.ix_(inside, inside)])
+        known = bend > 1 / 9  # a standard deviation below 3: beyond, 95 % is a factor of 400 either way, and no interval
+        self.covariance_ = np.zeros_like(curvature)
+        self.covariance_[np.ix_(inside, inside)] = (axes[:, known] / bend[known]) @ axes[:, known].T
+        bend, axes = np.linalg.eigh(curvature)
+        loose = end | (np.abs(axes[:, bend <= 1 / 9]) > 0.1).any(1)
+        self.settled_ = (~loose).tolist()
+        self.notes_ = [f"{name} = {value:.3g} " + ("is at the end of what is tried: the log does not settle it" if at else "may as well be another, if others go with it: the log does not settle it alone")
+                       for name, value, at, free in zip(self.names, np.exp(theta), end, loose) if free]
 
     def _found(self) -> np.ndarray:
         "The logarithms of the parameters; an error before `fit`."
@@ -129,18 +127,17 @@ class FittedModel:
         return np.log([getattr(self, f"{name}_") for name in self.names])
 
     def summary(self, level: float = 0.95) -> pd.DataFrame:
-        "The parameters with intervals (normal on the logarithm): `value`, `low`, `high`; time in days, money in cents."
+        "The parameters with intervals (normal on the logarithm): `value`, `low`, `high`, nan where the log settles none; time in days, money in cents."
         value = np.exp(self._found())
-        far = norm.ppf((1 + level) / 2) * np.sqrt(np.diag(self.covariance_))
+        far = norm.ppf((1 + level) / 2) * np.sqrt(np.where(self.settled_, np.diag(self.covariance_), np.nan))
         return pd.DataFrame({"value": value, "low": value * np.exp(-far), "high": value * np.exp(far)}, index=list(self.names))
 
     def parameters(self, n: int, random_state: int = 0) -> np.ndarray:
-        "The parameters as they may be, (n, p), in the order of `names`: drawn by `covariance_` on the logarithm; those of which it is nan stay as they are."
+        "The parameters as they may be, (n, p), in the order of `names`: drawn by `covariance_` on the logarithm."
         theta = np.tile(self._found(), (n, 1))
-        free = np.flatnonzero(~np.isnan(np.diag(self.covariance_)))
-        normal = np.random.default_rng([random_state, len(self.names)]).standard_normal((n, len(free)))
-        theta[:, free] += normal @ np.linalg.cholesky(self.covariance_[np.ix_(free, free)]).T
-        return np.exp(theta)
+        spread, axes = np.linalg.eigh(self.covariance_)
+        normal = np.random.default_rng([random_state, len(self.names)]).standard_normal(theta.shape)
+        return np.exp(theta + normal * np.sqrt(np.maximum(spread, 0)) @ axes.T)
 
     def save(self, path: str | Path) -> Path:
         "Writes the fitted model as one file (npz with a version), whole or not at all."
@@ -159,7 +156,7 @@ class FittedModel:
         vars(model).update({name: header[name] for name in cls.extra}, **{f"{name}_": float(value) for name, value in zip(cls.names, np.exp(theta))})
         return model
 
-# %% ../nbs/06c_bgnbd.ipynb #54551056
+# %% ../nbs/06c_bgnbd.ipynb #7edf4a8c
 def _columns(where: str, frequency: Any, recency: Any = None, T: Any = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     "x, t_x and T as float64, from a table or from three arrays; an error that names the first row that cannot be."
     table = frequency if recency is None and T is None else {"x": frequency, "t_x": recency, "T": T}
@@ -188,7 +185,9 @@ class OrderModel(FittedModel):
     loglik_ : float
         Log-likelihood of all customers, natural logarithm, for time in days. In another unit it differs by the repeat orders times the logarithm of the units' ratio.
     covariance_ : float (p, p)
-        Of the logarithms of the parameters, in the order of `names`; nan in the rows and columns of those that the log does not settle.
+        Of the logarithms of the parameters, in the order of `names`. A direction in which the log settles nothing (a standard deviation above 3) is left out.
+    settled_ : list of bool
+        Of each parameter, whether it has an interval of its own.
     notes_ : list of str
         What the log cannot settle, in words.
     """

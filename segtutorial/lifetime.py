@@ -15,7 +15,7 @@ from .bgnbd import FittedModel, OrderModel
 from .rfm import TIERS, value_tier
 from .tables import ShopError
 
-# %% ../nbs/06d_lifetime.ipynb #02425a54
+# %% ../nbs/06d_lifetime.ipynb #4ccbae37
 def _money(table: Any, where: str) -> tuple[np.ndarray, np.ndarray]:
     "x and m_x as float64, m_x 0 where x is 0; an error that names the first row that cannot be."
     missing = [name for name in ("x", "m_x") if name not in table]
@@ -39,7 +39,7 @@ class GammaGamma(FittedModel):
     loglik_ : float
         Log-likelihood of the means that were fitted, for money in cents.
     covariance_ : float (3, 3)
-        Of the estimates' logarithms; nan where the log does not settle them.
+        Of the estimates' logarithms, without directions in which the log settles nothing.
     n_ : int
         Customers that were fitted: those with a repeat order that brought something.
     left_out_ : int

@@ -60,7 +60,7 @@ def test_expectation_and_futures_agree_customer_by_customer(shop):
     table, _, model = shop
     odd = pd.DataFrame({"x": [0, 1, 5, 40, 400], "t_x": [0.0, 30, 200, 300, 360], "T": [10.0, 200, 250, 364, 364]})
     model = BGNBD().fit(table)
-    model.covariance_ = np.full((4, 4), np.nan)  # the estimates themselves
+    model.covariance_ = np.zeros((4, 4))  # the estimates themselves
     futures = model.simulate(odd, 200, n=20_000, random_state=3)
     error = futures.std(1) / np.sqrt(futures.shape[1])
     assert (np.abs(futures.mean(1) - model.expected(odd, 200)) < 4 * error + 1e-9).all()
@@ -223,7 +223,7 @@ def test_pareto_futures_cover_what_came_and_agree_with_the_mean():
         band = (said >= low) & (said < low + 0.2)
         assert abs(said[band].mean() - there[band].mean()) < 0.06
     odd = pd.DataFrame({"x": [0, 1, 5, 40, 400], "t_x": [0.0, 30, 200, 300, 360], "T": [10.0, 200, 250, 364, 364]})
-    model.covariance_ = np.full((4, 4), np.nan)  # the estimates themselves
+    model.covariance_ = np.zeros((4, 4))  # the estimates themselves
     futures = model.simulate(odd, 200, n=20_000, random_state=3)
     assert (np.abs(futures.mean(1) - model.expected(odd, 200)) < 4 * futures.std(1) / np.sqrt(20_000) + 1e-9).all()
 
@@ -268,6 +268,20 @@ def test_a_flat_parameter_leaves_the_others_their_intervals():
     assert model.notes_ and np.isfinite(model.summary().loc[["r", "alpha"]]).all(axis=None) and model.summary().loc["a", ["low", "high"]].isna().all()
     drawn = model.parameters(50)
     assert np.ptp(drawn[:, 0]) > 0 and np.ptp(drawn[:, 2]) == 0
+
+
+def test_a_ridge_of_the_likelihood_does_not_widen_the_futures():
+    "Where all leave at one rate, s and beta run off together: no interval for either, one for the pace, and totals that vary by a few per cent."
+    rng = np.random.default_rng(4)
+    n = 1200
+    seen, end, pace = rng.integers(1, 180, n).astype(float), rng.exponential(220, n), rng.gamma(0.8, 1 / 40, n)
+    here = np.minimum(end, seen)
+    x = rng.poisson(pace * here)
+    table = pd.DataFrame({"x": x, "t_x": np.where(x > 0, here * rng.random(n) ** (1 / np.maximum(x, 1)), 0), "T": seen})
+    model = ParetoNBD().fit(table)
+    assert model.notes_ and model.summary().loc[["s", "beta"], ["low", "high"]].isna().all(axis=None) and model.summary().loc["r"].notna().all()
+    totals = np.array([model._mean(*(table[name].to_numpy(float) for name in ("x", "t_x", "T")), 60, *row).sum() for row in model.parameters(100)])
+    assert 0 < totals.std() / totals.mean() < 0.15 and abs(totals.mean() / model.expected(table, 60).sum() - 1) < 0.05
 
 
 def test_tiers_and_cuts_of_a_value():
