@@ -5,8 +5,9 @@ the seconds of a fit, in turn; what came on CDNOW's next 39 weeks and Online Ret
 customers as `low` and `high`; the share of what came inside 90 % intervals; and the probability alive beside the truth of simulated shops.
 
 The peers, lifetimes and pymc-marketing, need another pandas than this library: let SEGTUTORIAL_PEERS name the Python of an environment that has them, and
-they are run in turn with ours; without it their cells are empty.
+they are run in turn with ours; without it their cells are empty. Parts (speed, trials, choice, truths) can be named; rows of the others then stay.
 """
+import csv
 import json
 import os
 import statistics
@@ -16,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from _results import process, row, write
+from _results import ROOT, process, row, write
 
 MILLION, FUTURES, RUNS = 1_000_000, 100, 3
 
@@ -155,11 +156,11 @@ def truth() -> dict:
         table = repeat_orders(clean(shop).shop.behaviors, "2025-01-01")
         people = shop.truth["users"].set_index("user_id").loc[table["user_id"]]
         leaving = np.minimum(np.exp(-3 * people["mood"].to_numpy()) / people["life_days"].to_numpy(), 0.5)
-        pace = (table["x"].to_numpy() + 1) / np.maximum(people["days_there"].to_numpy(), 1)
+        pace = (people["visit_rate"] * people["order_rate"]).to_numpy()
         shops.append(("the course's shop", table, people["left_day"].isna().to_numpy(), best(pace, leaving, (table["T"] - table["t_x"]).to_numpy())))
     out["alive"] = {}
     for kind, table, there, known in shops:
-        for name, said in (("Pareto/NBD", ParetoNBD().fit(table).alive(table)), ("BG/NBD", BGNBD().fit(table).alive(table)), ("best, each customer's rates known", known)):
+        for name, said in (("Pareto/NBD", ParetoNBD().fit(table).alive(table)), ("BG/NBD", BGNBD().fit(table).alive(table)), ("who knows each customer's rates", known)):
             found = out["alive"].setdefault(kind, {}).setdefault(name, {"AUC": [], "Brier score": []})
             found["AUC"].append(auc(there, said))
             found["Brier score"].append(float(((said - there) ** 2).mean()))
@@ -190,7 +191,8 @@ def child(*arguments: str, python: str = sys.executable) -> dict:
     return json.loads(subprocess.run([python, __file__, *arguments], check=True, capture_output=True, text=True).stdout.splitlines()[-1])
 
 
-def main() -> None:
+def speed() -> list[dict]:
+    "Seconds and memory, with the peers in turn."
     rows, peers = [], os.environ.get("SEGTUTORIAL_PEERS")
     runs, theirs = {"BGNBD": [], "ParetoNBD": []}, []
     with tempfile.TemporaryDirectory() as folder:
@@ -220,6 +222,12 @@ def main() -> None:
             found = [one[story] for one in others[other] if story in one]
             if found:
                 rows.append(row(task, f"seconds of a fit, {name}, ours over theirs", [a / b for a, b in zip(ours, found)], peer=other, peers_value=f"{statistics.median(found):.3g}"))
+    return rows
+
+
+def trials() -> list[dict]:
+    "Every forecast on both holdouts."
+    rows = []
     for name, task, units in (("cdnow_sample", "CDNOW sample, next 39 weeks", ("orders", "money")), ("online_retail", "Online Retail, next quarter", ("orders", "money"))):
         found = child("trial", name)
         for unit in units:
@@ -227,8 +235,16 @@ def main() -> None:
         for story, label in (("BGNBD", "BG/NBD"), ("ParetoNBD", "Pareto/NBD")):
             for k, unit in enumerate(("orders", "money")):
                 rows.append(row(task, f"share of {unit} inside 90 % intervals, {label}", [found["inside"][story][k]] if found else None))
-    chosen = child("choice")
-    rows += [row("CDNOW, other customers, 13 weeks before", f"Poisson deviance of orders, {name}", [deviance]) for name, deviance in chosen.items()]
+    return rows
+
+
+def chosen() -> list[dict]:
+    return [row("CDNOW, other customers, 13 weeks before", f"Poisson deviance of orders, {name}", [deviance]) for name, deviance in child("choice").items()]
+
+
+def truths() -> list[dict]:
+    "Simulated customers, of whom all is known."
+    rows = []
     known = child("truth")
     rows.append(row("simulated customers, 90 days", "distance of the share of orders inside 90 % intervals from 0.9", [abs(share - 0.9) for share in known["inside"]], 0.02))
     rows.append(row("simulated customers, 90 days", "share of orders inside 90 % intervals, BG/NBD", known["inside"]))
@@ -236,6 +252,18 @@ def main() -> None:
         for name, figures in names.items():
             for metric, values in figures.items():
                 rows.append(row(f"alive, {kind}", f"{metric}, {name}", values))
+    return rows
+
+
+PARTS = {"speed": (speed, ("1,000,000 customers", "CDNOW sample, 39 weeks")), "trials": (trials, ("CDNOW sample, next", "Online Retail")), "choice": (chosen, ("CDNOW, other",)), "truths": (truths, ("simulated customers", "alive,"))}
+
+
+def main(names: list[str]) -> None:
+    "Measures the parts that are named; rows of the others stay as they were measured, with their own date and commit."
+    path, rows = ROOT / "bench" / "results" / "value.csv", []
+    before = list(csv.DictReader(path.open(encoding="utf-8"))) if path.exists() else []
+    for name, (measure, tasks) in PARTS.items():
+        rows += measure() if name in names else [one for one in before if one["task"].startswith(tasks)]
     write("value", rows)
 
 
@@ -258,5 +286,5 @@ if __name__ == "__main__":
             print(json.dumps(choice()))
         case ["truth"]:
             print(json.dumps(truth()))
-        case _:
-            main()
+        case names:
+            main(names or list(PARTS))

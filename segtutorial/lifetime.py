@@ -117,7 +117,7 @@ def independence(table: pd.DataFrame) -> tuple[float, float]:
     found = spearmanr(x[some], m[some])
     return float(found.statistic), float(found.pvalue)
 
-# %% ../nbs/06d_lifetime.ipynb #4607b22d
+# %% ../nbs/06d_lifetime.ipynb #1918b2f8
 class Lifetime(NamedTuple):
     """`customers`, a row each; `total`, the value of all with its interval: `(value, low, high)` in cents; `tiers`, a row a tier: `tier`, `customers`, and the
     same three for their sum."""
@@ -154,8 +154,8 @@ def lifetime_value(table: pd.DataFrame, orders: OrderModel, spend: GammaGamma, d
     Lifetime
         `customers`: `user_id`; `alive`, probability; `orders`, mean number; `order_value`, mean cents of one; `value`, mean cents after margin and discount;
         `low`, `high`, the interval of one customer's future; `nothing`, the share of futures without an order; `tier`, 'A' to 'D' by `value` as `value_tier`
-        cuts them; `known`, False without a repeat order: then all but the days seen is other customers'. The
-        point is exact; intervals discount each future by the customer's mean.
+        cuts them; `known`, False without a repeat order: what is then known of the customer is the days since the
+        order. `value` is the mean at the estimates; intervals draw the parameters too, and discount each future by the customer's mean.
 
     Raises
     ------
