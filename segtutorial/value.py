@@ -206,7 +206,7 @@ def _guests(behaviors: pd.DataFrame, ctx: Context) -> float:
     guests = (int(rejected["record"].map(json.loads).str.get("action").eq("buy").sum()) if len(rejected) else 0) + int(bought["user_id"].isna().sum())
     return guests / max(guests + int(bought["user_id"].notna().sum()), 1)
 
-# %% ../nbs/06_value.ipynb #49ce6352
+# %% ../nbs/06_value.ipynb #5e5d635c
 def _draw_future(axes: Any, tiers: pd.DataFrame, before: np.ndarray, days: int, ctx: Context) -> None:
     "Two bars a tier by future value: what its customers brought in the days before, and what is expected of them in the days to come."
     place = np.arange(len(tiers))
@@ -237,7 +237,7 @@ def _say_future(section: Section, behaviors: pd.DataFrame, scored: pd.DataFrame,
                       f"未来 {days} 天，{len(people):,} 位客户预期消费 {money(value)}（模型自身的 90% 区间：{money(low)} 至 {money(high)}；{name} 与 Gamma-Gamma 模型）。其中 {new.sum():,} 位只下过一单，"
                       f"日志中关于他们的信息很少，其预期消费 {money(people.loc[new, 'value'].sum())} 由沉默时长和其他客户的表现推算。"))
     if story.notes_:
-        section.say(ctx.t("What the log does not settle: " + "; ".join(story.notes_) + ".", f"日志不足以确定流失规律（{name} 的部分参数在边界上），请谨慎看待。"))
+        section.say(ctx.t(f"The log does not settle in what way customers leave (some numbers of {name} have no interval of their own), so read the share who come again with care.", f"日志不足以确定客户流失的方式（{name} 的部分参数没有各自的区间），再购比例请谨慎看待。"))
     guests = _guests(behaviors, ctx)
     section.say(ctx.t("Not in these figures: customers who are not there yet" + (f", and buys without a customer id, {guests:.1%} of all lines bought." if guests > 0 else ", and buys without a customer id."),
                       "以上金额不含：尚未下单的潜在客户" + (f"，以及没有客户编号的购买（占全部购买行的 {guests:.1%}）。" if guests > 0 else "，以及没有客户编号的购买。")))
