@@ -132,32 +132,24 @@ def choice() -> dict:
 def truth() -> dict:
     "Simulated customers: coverage of 90 % intervals of orders, and the probability alive beside the truth and beside the best that can be said, AUC and Brier score."
     import numpy as np
-    import pandas as pd
     from segtutorial.clean import clean
     from segtutorial.shop import simulate_shop
-    from segtutorial.value import BGNBD, ParetoNBD, draw_customers, repeat_orders
+    from segtutorial.value import BGNBD, ParetoNBD, alive_at_rates, draw_customers, draw_leavers, repeat_orders
     from segtutorial.yesno import auc
     out, shops = {"inside": []}, []
     for seed in range(5):
         table = draw_customers(6000, 365, 90, random_state=seed)
         out["inside"].append(inside(BGNBD().fit(table).simulate(table, 90, n=1000), table["later"].to_numpy()))
-
-    def best(pace, leaving, silent):
-        here = np.exp(-(pace + leaving) * silent)
-        return here / (here + leaving / (pace + leaving) * (1 - here))
     for seed in range(5):
-        rng, n = np.random.default_rng(seed), 6000
-        pace, leaving, seen = rng.gamma(0.8, 1 / 20, n), rng.gamma(0.7, 1 / 60, n), rng.integers(1, 365, n).astype(float)
-        end = rng.exponential(1 / leaving)
-        count = rng.poisson(pace * np.minimum(end, seen))
-        last = np.where(count > 0, np.minimum(end, seen) * rng.random(n) ** (1 / np.maximum(count, 1)), 0)
-        shops.append(("customers by the story of Pareto/NBD", pd.DataFrame({"x": count, "t_x": last, "T": seen}), end > seen, best(pace, leaving, seen - last)))
+        table = draw_leavers(6000, 365, random_state=seed)
+        known = alive_at_rates(table["pace"], table["leaving"], table["T"] - table["t_x"]).to_numpy()
+        shops.append(("customers by the story of Pareto/NBD", table, table["there"].to_numpy(), known))
         shop = simulate_shop(n_users=3000, n_items=300, days=366, random_state=seed)
         table = repeat_orders(clean(shop).shop.behaviors, "2025-01-01")
         people = shop.truth["users"].set_index("user_id").loc[table["user_id"]]
         leaving = np.minimum(np.exp(-3 * people["mood"].to_numpy()) / people["life_days"].to_numpy(), 0.5)
         pace = (people["visit_rate"] * people["order_rate"]).to_numpy()
-        shops.append(("the course's shop", table, people["left_day"].isna().to_numpy(), best(pace, leaving, (table["T"] - table["t_x"]).to_numpy())))
+        shops.append(("the course's shop", table, people["left_day"].isna().to_numpy(), alive_at_rates(pace, leaving, (table["T"] - table["t_x"]).to_numpy())))
     out["alive"] = {}
     for kind, table, there, known in shops:
         for name, said in (("Pareto/NBD", ParetoNBD().fit(table).alive(table)), ("BG/NBD", BGNBD().fit(table).alive(table)), ("who knows each customer's rates", known)):

@@ -92,7 +92,7 @@ def repeat_orders(behaviors: pd.DataFrame, as_of: int | str, timezone: str = "As
     return pd.DataFrame({"x": table["orders"] - 1, "t_x": (table["last"] - table["first"]).dt.days.astype("float64"), "T": (last_day - table["first"]).dt.days.astype("float64"),
                          "m_0": by_user["amount"].first(), "m_x": later.groupby("user_id")["amount"].mean().reindex(table.index)}).reset_index()
 
-# %% ../nbs/06c_bgnbd.ipynb #ddf5d20f
+# %% ../nbs/06c_bgnbd.ipynb #2f900c75
 class FittedModel:
     """What models fitted by maximum likelihood share: the search, the uncertainty of what it found, and a file. `names` are the parameters, all above 0; of each there is an attribute with a `_` behind."""
     names: tuple[str, ...] = ()
@@ -102,7 +102,7 @@ class FittedModel:
         "Sets the parameters by `slope`, which gives minus the mean log-likelihood of n rows and its slopes along the parameters' logarithms, which lie between -12 and `most`."
         found = minimize(slope, np.log(start), jac=True, method="L-BFGS-B", bounds=[(-12, most)] * len(start), options={"maxiter": max_iter, "ftol": 1e-13, "gtol": 1e-8})
         if not found.success and np.abs(found.jac).max() > 1e-5:
-            raise ShopError(f"{type(self).__name__}: no end after {found.nit} steps ({found.message}); give max_iter more than {max_iter}, or {advice}")
+            raise ShopError(f"{type(self).__name__}: no end after {found.nit} steps ({found.message}); {advice}")
         theta, self.loglik_ = found.x, -float(found.fun) * n
         for name, value in zip(self.names, np.exp(theta)):
             setattr(self, f"{name}_", float(value))
@@ -156,7 +156,7 @@ class FittedModel:
         vars(model).update({name: header[name] for name in cls.extra}, **{f"{name}_": float(value) for name, value in zip(cls.names, np.exp(theta))})
         return model
 
-# %% ../nbs/06c_bgnbd.ipynb #7edf4a8c
+# %% ../nbs/06c_bgnbd.ipynb #81a0a1da
 def _columns(where: str, frequency: Any, recency: Any = None, T: Any = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     "x, t_x and T as float64, from a table or from three arrays; an error that names the first row that cannot be."
     table = frequency if recency is None and T is None else {"x": frequency, "t_x": recency, "T": T}
@@ -213,7 +213,8 @@ class OrderModel(FittedModel):
         x, t_x, T = _columns(name, frequency, recency, T)
         if not x.any():
             raise ShopError(f"{name}: none of {len(x):,} customers has ordered on a second day (the longest seen for {T.max():g} days), so the log cannot tell a pause from a farewell; fit it on a longer log")
-        self._search(lambda theta: self._slope(theta, x, t_x, T), self._start(float(T.mean())), len(x), self.max_iter, "look for customers with very many orders, such as resellers or staff")
+        self._search(lambda theta: self._slope(theta, x, t_x, T), self._start(float(T.mean())), len(x), self.max_iter,
+                     f"give max_iter more than {self.max_iter}, or look for customers with very many orders, such as resellers or staff")
         return self
 
     def alive(self, table: pd.DataFrame) -> np.ndarray:

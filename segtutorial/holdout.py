@@ -22,7 +22,7 @@ from .rfm import score
 from .store import read_model, write_model
 from .tables import Shop, ShopError, local_time, moment
 
-# %% ../nbs/06f_holdout.ipynb #f526536e
+# %% ../nbs/06f_holdout.ipynb #78c76d46
 class Cut(NamedTuple):
     "`past`, the cleaned shop before a moment; `customers`, a row each: what was known then and what came after."
     past: Shop
@@ -30,7 +30,7 @@ class Cut(NamedTuple):
 
 def _days_on(moment_: int, days: int, timezone: str) -> int:
     "The moment so many days of the shop later."
-    return int((pd.Timestamp(moment_, unit="s", tz="UTC").tz_convert(timezone).tz_localize(None) + pd.Timedelta(days=days)).tz_localize(timezone).timestamp())
+    return int((pd.Timestamp(moment_, unit="s", tz=timezone) + pd.DateOffset(days=days)).timestamp())
 
 def hold_out(shop: Shop, as_of: int | str, days: int, cleaned: bool = False) -> Cut:
     """A log cut in two: what a forecast may know, and what came in the `days` after.
@@ -82,7 +82,7 @@ def _customers(past: Shop, whole: Shop, start: int, days: int) -> pd.DataFrame:
             table[f"{what}_{name}"] = table["user_id"].map(by_user[what]).fillna(0).astype(float)
     return table
 
-# %% ../nbs/06f_holdout.ipynb #c7fe3654
+# %% ../nbs/06f_holdout.ipynb #96be4ddf
 def share_caught(said: np.ndarray, came: np.ndarray, top: float = 0.1) -> float:
     "Of all that `came` (n,), the share of the `top` of customers whom `said` (n,) puts first; equal ones have equal chances for a place. nan where nothing came."
     n = max(round(len(said) * top), 1)
@@ -115,6 +115,8 @@ def forecast_scores(forecasts: pd.DataFrame, came: np.ndarray, ranks: tuple[str,
         raise ShopError(f"forecast_scores: nothing came from {len(came):,} customers; there is nothing to judge by")
     for name, said in (*forecasts.items(), ("perfect", came)):
         said = np.asarray(said, float)
+        if len(said) != len(came):
+            raise ShopError(f"forecast_scores: {name!r} has {len(said):,} rows and what came {len(came):,}; needed: one customer a row in both, in the same order")
         if not np.isfinite(said).all():
             raise ShopError(f"forecast_scores: {name!r} is {said[~np.isfinite(said)][0]} in row {int(np.argmin(np.isfinite(said)))}; every customer needs a number")
         row = {}
@@ -134,7 +136,7 @@ def by_decile(said: np.ndarray, came: np.ndarray, parts: int = 10, level: float 
         rows.append((part + 1, int(here.sum()), float(said[here].mean()), mean, low, high))
     return pd.DataFrame(rows, columns=["part", "customers", "said", "came", "low", "high"])
 
-# %% ../nbs/06f_holdout.ipynb #1e43a22d
+# %% ../nbs/06f_holdout.ipynb #c6c5b96b
 def _halves(behaviors: pd.DataFrame, end: int, timezone: str, where: str) -> tuple[int, int]:
     "The moment in the middle of the log before `end`, and the days from there."
     first = int(behaviors["ts"].min())
@@ -179,7 +181,7 @@ class Combination:
         again = late.set_index("user_id")["x"].reindex(early["user_id"]).to_numpy() - early["x"].to_numpy()
         if not again.any():
             raise ShopError(f"Combination: nobody of {len(early):,} customers of the first half came again in the second")
-        logs = self._logs(early, length, BGNBD().fit(early), ParetoNBD().fit(early))
+        logs = self._logs(early, length, self.money and late["m_0"].notna().any(), BGNBD().fit(early), ParetoNBD().fit(early))
         center, scale = logs.mean(), logs.std().where(logs.std() > 0, 1)
         regression = PoissonRegressor(alpha=1e-3, max_iter=3000).fit((logs - center) / scale, again)
         weights = pd.Series(regression.coef_, logs.columns) / scale
@@ -187,9 +189,9 @@ class Combination:
         self.bgnbd_, self.paretonbd_ = BGNBD().fit(late), ParetoNBD().fit(late)
         return self
 
-    def _logs(self, table: pd.DataFrame, days: float, *models: Any) -> pd.DataFrame:
+    def _logs(self, table: pd.DataFrame, days: float, money: bool, *models: Any) -> pd.DataFrame:
         logs = {type(model).__name__: np.log(np.maximum(model.expected(table, days), 1e-12)) for model in models}
-        if table["m_0"].notna().any() and (self.money if not hasattr(self, "bgnbd_") else "first order" in self.weights_):
+        if money:
             first = table["m_0"].fillna(0)
             mean = (first + table["x"] * table["m_x"].fillna(0)) / (table["x"] + 1)
             logs |= {"first order": np.log1p(first.to_numpy()), "mean order": np.log1p(mean.to_numpy())}
@@ -197,16 +199,20 @@ class Combination:
 
     def expected(self, table: pd.DataFrame, days: float) -> np.ndarray:
         "Mean number (n,) of orders in the next `days` for each customer, by a table of `repeat_orders`."
+        self._fitted()
+        money = "first order" in self.weights_
+        if money and not table["m_0"].notna().any():
+            raise ShopError("expected: the table has no money (m_0), and the weights of the first and the mean order need it")
+        logs = self._logs(table, days, money, self.bgnbd_, self.paretonbd_)
+        return np.exp(self.weights_["one"] + sum(self.weights_[name] * logs[name].to_numpy() for name in logs))
+
+    def _fitted(self) -> None:
         if not hasattr(self, "bgnbd_"):
             raise ShopError("Combination is not fitted; call fit first")
-        logs = self._logs(table, days, self.bgnbd_, self.paretonbd_)
-        missing = self.weights_.keys() - {"one", *logs}
-        if missing:
-            raise ShopError(f"expected: the table has no money (m_0), and the weights of {' and '.join(sorted(missing))} need it")
-        return np.exp(self.weights_["one"] + sum(self.weights_[name] * logs[name].to_numpy() for name in logs))
 
     def save(self, path: str | Path) -> Path:
         "Writes the weights and both models as one file (npz with a version), whole or not at all."
+        self._fitted()
         parts = {"bgnbd": self.bgnbd_, "paretonbd": self.paretonbd_}
         header = {"weights": self.weights_, **{name: {key: getattr(model, key) for key in model.extra} for name, model in parts.items()}}
         return write_model(path, "Combination 1", header, {f"{name}_{key}": value for name, model in parts.items() for key, value in (("theta", model._found()), ("covariance", model.covariance_))})
@@ -220,7 +226,7 @@ class Combination:
         model.bgnbd_, model.paretonbd_ = (kind._made(header[name], arrays[f"{name}_theta"], arrays[f"{name}_covariance"]) for name, kind in (("bgnbd", BGNBD), ("paretonbd", ParetoNBD)))
         return model
 
-# %% ../nbs/06f_holdout.ipynb #cd4f29b2
+# %% ../nbs/06f_holdout.ipynb #486b728f
 class Forecasts(NamedTuple):
     "What was forecast, a row a customer of `cut.customers`: `orders`, and `money` in cents."
     cut: Cut
@@ -248,7 +254,8 @@ def forecasts(shop: Shop, as_of: int | str, days: int, cleaned: bool = False, n:
     users = table["user_id"].tolist()
     scored = score(rfm(past.behaviors, end, shop.timezone)).set_index("user_id").loc[users]
     points = scored[["r", "f", "m"]].astype(float).sum(axis=1).to_numpy()
-    bg, pareto = BGNBD().fit(table), ParetoNBD().fit(table)
+    both = Combination().fit(past.behaviors, end, shop.timezone)
+    bg, pareto = both.bgnbd_, both.paretonbd_  # fitted on the same customers
     futures, spend = bg.simulate(table, days, n, random_state), GammaGamma().fit(table)
     middle, length = _halves(shop.behaviors, end, shop.timezone, "forecasts")
     early = _until(shop, middle, cleaned)
@@ -264,7 +271,7 @@ def forecasts(shop: Shop, as_of: int | str, days: int, cleaned: bool = False, n:
             learned[target] = model.fit(then[varied], lesson[target]).predict(now[varied]) * days / length
     each = spend.expected(table)
     orders = {"last period": table["orders_before"].to_numpy(), "RFM score": points, "BG/NBD": bg.expected(table, days), "BG/NBD median": np.median(futures, axis=1), "Pareto/NBD": pareto.expected(table, days),
-              "gradient boosting": learned["orders_after"], "combination": Combination().fit(past.behaviors, end, shop.timezone).expected(table, days)}
+              "gradient boosting": learned["orders_after"], "combination": both.expected(table, days)}
     money = {name: said * each for name, said in orders.items()} | {"last period": table["spent_before"].to_numpy(), "RFM score": points, "gradient boosting": learned["spent_after"],
              "BG/NBD median": np.median(spend.simulate(table, futures, random_state), axis=1)}
     return Forecasts(cut, pd.DataFrame(orders), pd.DataFrame(money))

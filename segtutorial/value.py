@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['ADVICE', 'report', 'CLASSES', 'TIERS', 'class_table', 'customer_class', 'pareto', 'rfm', 'score', 'top_share',
            'value_tier', 'bootstrap', 'movement', 'periods', 'tier_forecast', 'transitions', 'windows', 'BGNBD',
-           'ParetoNBD', 'draw_customers', 'repeat_orders', 'GammaGamma', 'Lifetime', 'cut_points', 'independence',
-           'lifetime_value', 'tier_changes', 'Combination', 'by_decile', 'forecast_scores', 'forecasts', 'hold_out',
-           'moment']
+           'ParetoNBD', 'alive_at_rates', 'draw_leavers', 'draw_customers', 'repeat_orders', 'GammaGamma', 'Lifetime',
+           'cut_points', 'independence', 'lifetime_value', 'tier_changes', 'Combination', 'by_decile',
+           'forecast_scores', 'forecasts', 'hold_out', 'moment']
 
 # %% ../nbs/06_value.ipynb #c08ea474
 import json
@@ -20,14 +20,14 @@ from .lifetime import GammaGamma, Lifetime, cut_points, independence, lifetime_v
 from .metrics import bootstrap
 from .movement import movement, periods, tier_forecast, transitions, windows
 from .orders import kept_buys
-from .paretonbd import ParetoNBD
+from .paretonbd import ParetoNBD, alive_at_rates, draw_leavers
 from .rfm import CLASSES, TIERS, class_table, customer_class, pareto, rfm, score, top_share, value_tier
 from .section import COLORS, Context, Section
 from .tables import Shop, ShopError, local_time, moment
 
 _all_ = ["CLASSES", "TIERS", "class_table", "customer_class", "pareto", "rfm", "score", "top_share", "value_tier",
-         "bootstrap", "movement", "periods", "tier_forecast", "transitions", "windows", "BGNBD", "ParetoNBD",
-         "draw_customers", "repeat_orders", "GammaGamma", "Lifetime", "cut_points", "independence", "lifetime_value", "tier_changes", "Combination", "by_decile", "forecast_scores", "forecasts", "hold_out", "moment"]
+         "bootstrap", "movement", "periods", "tier_forecast", "transitions", "windows", "BGNBD", "ParetoNBD", "alive_at_rates",
+         "draw_leavers", "draw_customers", "repeat_orders", "GammaGamma", "Lifetime", "cut_points", "independence", "lifetime_value", "tier_changes", "Combination", "by_decile", "forecast_scores", "forecasts", "hold_out", "moment"]
 
 # %% ../nbs/06_value.ipynb #d7d57ac0
 ADVICE = pd.DataFrame([
@@ -206,7 +206,7 @@ def _guests(behaviors: pd.DataFrame, ctx: Context) -> float:
     guests = (int(rejected["record"].map(json.loads).str.get("action").eq("buy").sum()) if len(rejected) else 0) + int(bought["user_id"].isna().sum())
     return guests / max(guests + int(bought["user_id"].notna().sum()), 1)
 
-# %% ../nbs/06_value.ipynb #5e5d635c
+# %% ../nbs/06_value.ipynb #0319b787
 def _draw_future(axes: Any, tiers: pd.DataFrame, before: np.ndarray, days: int, ctx: Context) -> None:
     "Two bars a tier by future value: what its customers brought in the days before, and what is expected of them in the days to come."
     place = np.arange(len(tiers))
@@ -218,16 +218,45 @@ def _draw_future(axes: Any, tiers: pd.DataFrame, before: np.ndarray, days: int, 
     axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.legend(frameon=False)
 
+def _say_tiers(section: Section, behaviors: pd.DataFrame, scored: pd.DataFrame, found: Lifetime, days: int, ctx: Context) -> None:
+    "Tiers by future value, where to cut a list, and who changes places against tiers by past money."
+    people, money = found.customers, ctx.money
+    before = _spent(behaviors, people["user_id"], ctx.as_of - days * 86_400, ctx.as_of)
+    by_tier = before.groupby(people["tier"].to_numpy(), observed=False).sum().reindex(TIERS).fillna(0).to_numpy()
+    nothing = people.groupby("tier", observed=False)["nothing"].mean().to_numpy()
+    tiers = found.tiers[found.tiers["customers"] > 0]
+    section.table("future", found.tiers.assign(**found.tiers[["value", "low", "high"]] / 100, nothing=nothing), ctx.t(
+        f"Tiers by future value, next {days} days: A the top 5 %, B up to 20 %, C up to 50 %, D the rest", f"按未来 {days} 天价值分层：A 为前 5%，B 至 20%，C 至 50%，D 为其余"), _shown(ctx, {
+            "tier": tiers["tier"], "customers": tiers["customers"].map("{:,}".format), "expected (90 %)": [f"{money(r.value)} ({money(r.low)}–{money(r.high)})" for r in tiers.itertuples()],
+            "each": [money(r.value / r.customers) for r in tiers.itertuples()], "chance of no order": [f"{nothing[k]:.0%}" for k in tiers.index]}))
+    section.picture("future", lambda axes: _draw_future(axes, found.tiers, by_tier, days, ctx), ctx.t(
+        f"What each tier spent in the last {days} days and what is expected of it in the next, with the model's 90 % intervals. Tiers are cut by what is expected, and the first order of new customers is in the grey bars.",
+        f"各层客户过去 {days} 天的消费与未来 {days} 天的预期（模型 90% 区间）。分层依据为预期值；灰色条含新客首单。"))
+    cuts = cut_points(people["value"], [max(round(len(people) * share), 1) for share in (0.05, 0.1, 0.2, 0.5)])
+    section.table("cuts", cuts.assign(**cuts[["cut", "value", "worth"]] / 100), ctx.t(
+        "Where to cut the list, by how many customers you can afford to reach. At most so much may a contact with the last one cost, if it raises turnover by 5 % (an assumption), before the cost of goods: multiply by your margin",
+        "按可触达人数确定名单边界；末列为触达末位客户的成本上限，假设触达使其消费提高 5%，未扣商品成本，请再乘以毛利率"), _shown(ctx, {
+            "you reach": cuts["customers"].map("{:,}".format), "the last one is worth": cuts["cut"].map(money), "they bring": cuts["value"].map(money), "of all": cuts["share"].map("{:.0%}".format), "may cost at most": cuts["worth"].map(money)}))
+    past = people["user_id"].map(scored.set_index("user_id")["monetary"]).fillna(0)
+    changes = tier_changes(past, found, before)
+    away, up = changes[(changes["past_tier"] == "A") & (changes["future_tier"] != "A")].sum(numeric_only=True), changes[(changes["past_tier"] != "A") & (changes["future_tier"] == "A")].sum(numeric_only=True)
+    section.say(ctx.t(f"Against tiers by past money: {away['customers']:,.0f} customers of tier A leave it, who brought {money(away['brought'])} in the last {days} days and of whom {money(away['value'])} is expected in the next; "
+                      f"{up['customers']:,.0f} come into it, who brought {money(up['brought'])} and of whom {money(up['value'])} is expected.",
+                      f"与按过去消费的分层相比：{away['customers']:,.0f} 位客户离开 A 层，他们过去 {days} 天消费 {money(away['brought'])}，未来 {days} 天预期消费 {money(away['value'])}；"
+                      f"{up['customers']:,.0f} 位进入 A 层，他们过去 {days} 天消费 {money(up['brought'])}，预期消费 {money(up['value'])}。"))
+    section.table("changes", changes.assign(**changes[["brought", "value"]] / 100), ctx.t(f"Tiers by all past money and by future value; brought in the last {days} days, expected in the next", f"按过去全部消费与按未来价值的分层；消费为过去 {days} 天，预期为未来 {days} 天"), _shown(ctx, {
+        "by the past": changes["past_tier"], "by the future": changes["future_tier"], "customers": changes["customers"].map("{:,}".format), "brought": changes["brought"].map(money), "expected": changes["value"].map(money)}))
+
+# %% ../nbs/06_value.ipynb #2c988a36
 def _say_future(section: Section, behaviors: pd.DataFrame, scored: pd.DataFrame, ctx: Context) -> pd.DataFrame:
     "The section's part on lifetime value; gives `scored` with `alive`, `value`, `value_low`, `value_high` (cents), `future_tier` and `known`, or as it was."
     section.head(ctx.t("What they will be worth", "未来价值"))
     days = int(min(180, (ctx.as_of - behaviors["ts"].min()) // 86_400 // 3)) if len(behaviors) else 0
-    try:
-        if days < 7:
-            raise ShopError("a log of less than three weeks")
-        found, table, story = _outlook(behaviors, ctx.as_of, days, ctx)
-    except ShopError:
-        why = ("without prices there is no value", "没有价格") if not len(behaviors) else ("the log is shorter than three weeks", "日志不足三周") if days < 7 else ("too few customers have come on a second day and paid something", "再次下单并付款的客户太少")
+    why = ("without prices there is no value", "没有价格") if not len(behaviors) else ("the log is shorter than three weeks", "日志不足三周") if days < 7 else None
+    if why is None:
+        try: found, table, story = _outlook(behaviors, ctx.as_of, days, ctx)
+        except ShopError: why = ("too few customers have come on a second day and paid something", "再次下单并付款的客户太少")
+    if why:
         section.say(ctx.t(f"What customers will be worth is not shown: {why[0]}.", f"未显示未来价值：{why[1]}。"))
         return scored
     people, (value, low, high), money = found.customers, found.total, ctx.money
@@ -242,33 +271,9 @@ def _say_future(section: Section, behaviors: pd.DataFrame, scored: pd.DataFrame,
     section.say(ctx.t("Not in these figures: customers who are not there yet" + (f", and buys without a customer id, {guests:.1%} of all lines bought." if guests > 0 else ", and buys without a customer id."),
                       "以上金额不含：尚未下单的潜在客户" + (f"，以及没有客户编号的购买（占全部购买行的 {guests:.1%}）。" if guests > 0 else "，以及没有客户编号的购买。")))
     _say_trial(section, behaviors, days, ctx)
-    before = _spent(behaviors, table["user_id"], ctx.as_of - days * 86_400, ctx.as_of)
-    by_tier = before.groupby(people["tier"].to_numpy(), observed=False).sum().reindex(TIERS).fillna(0).to_numpy()
-    nothing = people.groupby("tier", observed=False)["nothing"].mean().to_numpy()
-    tiers = found.tiers[found.tiers["customers"] > 0]
-    section.table("future", found.tiers.assign(value=found.tiers["value"] / 100, low=found.tiers["low"] / 100, high=found.tiers["high"] / 100, nothing=nothing), ctx.t(
-        f"Tiers by future value, next {days} days: A the top 5 %, B up to 20 %, C up to 50 %, D the rest", f"按未来 {days} 天价值分层：A 为前 5%，B 至 20%，C 至 50%，D 为其余"), _shown(ctx, {
-            "tier": tiers["tier"], "customers": tiers["customers"].map("{:,}".format), "expected (90 %)": [f"{money(r.value)} ({money(r.low)}–{money(r.high)})" for r in tiers.itertuples()],
-            "each": [money(r.value / r.customers) for r in tiers.itertuples()], "chance of no order": [f"{nothing[k]:.0%}" for k in tiers.index]}))
-    section.picture("future", lambda axes: _draw_future(axes, found.tiers, by_tier, days, ctx), ctx.t(
-        f"What each tier spent in the last {days} days and what is expected of it in the next, with the model's 90 % intervals. Tiers are cut by what is expected, and the first order of new customers is in the grey bars.",
-        f"各层客户过去 {days} 天的消费与未来 {days} 天的预期（模型 90% 区间）。分层依据为预期值；灰色条含新客首单。"))
-    cuts = cut_points(people["value"], [max(round(len(people) * share), 1) for share in (0.05, 0.1, 0.2, 0.5)])
-    section.table("cuts", cuts.assign(cut=cuts["cut"] / 100, value=cuts["value"] / 100, worth=cuts["worth"] / 100), ctx.t(
-        "Where to cut the list, by how many customers you can afford to reach. At most so much may a contact with the last one cost, if it raises turnover by 5 % (an assumption), before the cost of goods: multiply by your margin",
-        "按可触达人数确定名单边界；末列为触达末位客户的成本上限，假设触达使其消费提高 5%，未扣商品成本，请再乘以毛利率"), _shown(ctx, {
-            "you reach": cuts["customers"].map("{:,}".format), "the last one is worth": cuts["cut"].map(money), "they bring": cuts["value"].map(money), "of all": cuts["share"].map("{:.0%}".format), "may cost at most": cuts["worth"].map(money)}))
-    past = people["user_id"].map(scored.set_index("user_id")["monetary"]).fillna(0)
-    changes = tier_changes(past, found, before)
-    away, up = changes[(changes["past_tier"] == "A") & (changes["future_tier"] != "A")].sum(numeric_only=True), changes[(changes["past_tier"] != "A") & (changes["future_tier"] == "A")].sum(numeric_only=True)
-    section.say(ctx.t(f"Against tiers by past money: {away['customers']:,.0f} customers of tier A leave it, who brought {money(away['brought'])} in the last {days} days and of whom {money(away['value'])} is expected in the next; "
-                      f"{up['customers']:,.0f} come into it, who brought {money(up['brought'])} and of whom {money(up['value'])} is expected.",
-                      f"与按过去消费的分层相比：{away['customers']:,.0f} 位客户离开 A 层，他们过去 {days} 天消费 {money(away['brought'])}，未来 {days} 天预期消费 {money(away['value'])}；"
-                      f"{up['customers']:,.0f} 位进入 A 层，他们过去 {days} 天消费 {money(up['brought'])}，预期消费 {money(up['value'])}。"))
-    section.table("changes", changes.assign(brought=changes["brought"] / 100, value=changes["value"] / 100), ctx.t(f"Tiers by all past money and by future value; brought in the last {days} days, expected in the next", f"按过去全部消费与按未来价值的分层；消费为过去 {days} 天，预期为未来 {days} 天"), _shown(ctx, {
-        "by the past": changes["past_tier"], "by the future": changes["future_tier"], "customers": changes["customers"].map("{:,}".format), "brought": changes["brought"].map(money), "expected": changes["value"].map(money)}))
+    _say_tiers(section, behaviors, scored, found, days, ctx)
     listed = people.rename(columns={"orders": "expected_orders", "tier": "future_tier"})
-    section.table("lifetime", listed.assign(**{column: listed[column] / 100 for column in ("order_value", "value", "low", "high")}), ctx.t(
+    section.table("lifetime", listed.assign(**listed[["order_value", "value", "low", "high"]] / 100), ctx.t(
         f"Every customer's future value with its interval (next {days} days, money in {ctx.currency})", f"全部客户的未来价值及区间（未来 {days} 天，金额单位：{ctx.currency}）"), listed.head(0))
     extra = people[["user_id", "alive", "value", "low", "high", "tier", "known"]].rename(columns={"low": "value_low", "high": "value_high", "tier": "future_tier"})
     return scored.merge(extra, on="user_id", how="left")

@@ -9,7 +9,7 @@ from segtutorial.public import fetch_cdnow, on_machine
 from segtutorial.section import Context
 from segtutorial.shop import Shop, simulate_shop
 from segtutorial.tables import ShopError
-from segtutorial.value import BGNBD, Combination, GammaGamma, ParetoNBD, by_decile, cut_points, draw_customers, forecast_scores, hold_out, lifetime_value, repeat_orders, report
+from segtutorial.value import BGNBD, Combination, GammaGamma, ParetoNBD, by_decile, cut_points, draw_customers, draw_leavers, forecast_scores, hold_out, lifetime_value, repeat_orders, report
 
 MADE = (0.6, 40.0, 0.8, 2.5)
 
@@ -18,6 +18,11 @@ def live(n, days, more, seed):
     "What is seen of customers who live by the model's story, and their orders in the `more` days after."
     table = draw_customers(n, days, more, *MADE, random_state=seed)
     return table[["x", "t_x", "T"]], table["later"].to_numpy()
+
+
+def places(futures, came):
+    "Where what came lies among its futures, from 0 to 1; ties by chance: the randomised probability integral transform."
+    return (futures < came[:, None]).mean(1) + np.random.default_rng(0).random(len(came)) * (futures == came[:, None]).mean(1)
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +55,8 @@ def test_futures_cover_what_came(shop):
     "Randomised probability integral transform: nine in ten of what came lie inside 90 % intervals."
     table, later, model = shop
     futures = model.simulate(table, 90, n=400, random_state=2)
-    below, equal = (futures < later[:, None]).mean(1), (futures == later[:, None]).mean(1)
-    place = below + np.random.default_rng(0).random(len(table)) * equal
-    assert 0.88 <= ((place > 0.05) & (place < 0.95)).mean() <= 0.92
-    assert abs(place.mean() - 0.5) < 0.02
+    assert 0.88 <= ((places(futures, later) > 0.05) & (places(futures, later) < 0.95)).mean() <= 0.92
+    assert abs(places(futures, later).mean() - 0.5) < 0.02
 
 
 def test_expectation_and_futures_agree_customer_by_customer(shop):
@@ -149,8 +152,7 @@ def test_values_cover_what_came_in_money():
     table, money = priced(6000, 7)
     orders, spend = BGNBD().fit(table), GammaGamma().fit(table)
     futures = spend.simulate(table, orders.simulate(table, 90, 400, 1), 1)
-    place = (futures < money[:, None]).mean(1) + np.random.default_rng(0).random(len(table)) * (futures == money[:, None]).mean(1)
-    assert 0.88 <= ((place > 0.05) & (place < 0.95)).mean() <= 0.92
+    assert 0.88 <= ((places(futures, money) > 0.05) & (places(futures, money) < 0.95)).mean() <= 0.92
 
 
 def test_chunks_change_memory_and_not_the_values():
@@ -180,17 +182,6 @@ def test_broken_money_is_named(value):
         GammaGamma().fit(table)
 
 
-def leaving_any_day(n, days, seed, made=(0.8, 20.0, 0.7, 60.0), more=90):
-    "What is seen of customers who live by the story of Pareto/NBD, whether they are there, and their orders in the `more` days after."
-    r, alpha, s, beta = made
-    rng = np.random.default_rng(seed)
-    pace, end, seen = rng.gamma(r, 1 / alpha, n), rng.exponential(1 / rng.gamma(s, 1 / beta, n)), rng.integers(1, days, n).astype(float)
-    here = np.minimum(end, seen)
-    x, later = rng.poisson(pace * here), rng.poisson(pace * np.clip(end - seen, 0, more))
-    t_x = np.where(x > 0, here * rng.random(n) ** (1 / np.maximum(x, 1)), 0)  # the largest of x even draws
-    return pd.DataFrame({"x": x, "t_x": t_x, "T": seen}), end > seen, later
-
-
 def test_pareto_estimates_of_the_paper():
     if not on_machine("cdnow_sample"):
         pytest.skip("skipped: cdnow_sample is not on this machine; set SEGTUTORIAL_DATA to a folder that has it")
@@ -205,18 +196,17 @@ def test_pareto_what_was_put_in_lies_in_most_intervals():
     "Twenty shops: the four parameters together lie in their 95 % region in about 19; 15 or fewer come by chance three times in a thousand."
     held = 0
     for seed in range(20):
-        model = ParetoNBD().fit(leaving_any_day(2000, 365, 500 + seed)[0])
+        model = ParetoNBD().fit(draw_leavers(2000, 365, random_state=500 + seed))
         off = np.log([model.r_, model.alpha_, model.s_, model.beta_]) - np.log((0.8, 20.0, 0.7, 60.0))
         held += off @ np.linalg.solve(model.covariance_, off) < 9.488
     assert held >= 16
 
 
 def test_pareto_futures_cover_what_came_and_agree_with_the_mean():
-    table, there, later = leaving_any_day(6000, 365, 3)
-    model = ParetoNBD().fit(table)
+    table = draw_leavers(6000, 365, 90, random_state=3)
+    model, there = ParetoNBD().fit(table), table["there"]
     futures = model.simulate(table, 90, n=400, random_state=2)
-    below, equal = (futures < later[:, None]).mean(1), (futures == later[:, None]).mean(1)
-    place = below + np.random.default_rng(0).random(len(table)) * equal
+    place = places(futures, table["later"].to_numpy())
     assert 0.88 <= ((place > 0.05) & (place < 0.95)).mean() <= 0.92 and abs(place.mean() - 0.5) < 0.02
     said = model.alive(table)
     for low in (0, 0.2, 0.4, 0.6, 0.8):  # said and true, band by band
@@ -319,9 +309,13 @@ def test_a_stored_combination_is_the_combination(small, tmp_path):
     assert np.allclose(Combination.load(model.save(tmp_path / "combination.npz")).expected(cut.customers, 60), model.expected(cut.customers, 60))
     unpriced = cut.past.behaviors.drop(columns=["price", "quantity", "net_quantity"])
     plain = Combination().fit(unpriced, "2024-05-01")  # without prices: the two stories alone
+    assert model.fit(unpriced, "2024-05-01").weights_ == plain.weights_ and plain.fit(cut.past.behaviors, "2024-05-01").weights_.keys() > {"first order"}  # a second fit knows nothing of the first
+    plain = model
     assert set(plain.weights_) == {"one", "BGNBD", "ParetoNBD"} and np.isfinite(plain.expected(repeat_orders(unpriced, "2024-05-01"), 60)).all()
     with pytest.raises(ShopError, match="it holds"):
         BGNBD.load(tmp_path / "combination.npz")
+    with pytest.raises(ShopError, match="not fitted"):
+        Combination().save(tmp_path / "nothing.npz")
 
 
 def test_scores_of_forecasts():
