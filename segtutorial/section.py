@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FONTS', 'COLORS', 'STYLE', 'LANGUAGES', 'SIGNS', 'plot_style', 'drawn', 'Table', 'Picture', 'Heading', 'Section',
-           'Context']
+           'Context', 'ReportWarning', 'failed', 'attempt']
 
 # %% ../nbs/00e_section.ipynb #9765eb11
 import io, logging, warnings
@@ -21,7 +21,8 @@ FONTS = ["DejaVu Sans", "Arial", "PingFang SC", "Hiragino Sans GB", "Microsoft Y
 COLORS = ["#2f6690", "#d1495b", "#edae49", "#66a182", "#8d6a9f", "#3a7ca5", "#b5838d", "#7f8c8d"]
 STYLE = {"font.family": FONTS, "axes.unicode_minus": False, "font.size": 9, "axes.titlesize": 10, "axes.spines.top": False,
          "axes.spines.right": False, "axes.grid": True, "grid.color": "#e8e8e8", "axes.axisbelow": True, "figure.autolayout": False,
-         "svg.fonttype": "none", "svg.hashsalt": "segtutorial"}  # a fixed salt: the same picture has the same bytes
+         "svg.fonttype": "none", "svg.hashsalt": "segtutorial",  # a fixed salt: the same picture has the same bytes
+         "text.parse_math": False}  # a shop may call its currency $x^$, which is no formula
 
 @contextmanager
 def plot_style() -> Iterator[None]:
@@ -133,6 +134,8 @@ class Context:
         What a stage leaves for the stages after it, by the stage's name.
     random_state : int
         Seed of everything that uses chance.
+    failures : list of str
+        What could not be made, and why; `attempt` adds to it, and `segtutorial run` warns of each.
 
     Raises
     ------
@@ -145,6 +148,7 @@ class Context:
     timezone: str = "Asia/Shanghai"
     results: dict[str, Any] = field(default_factory=dict)
     random_state: int = 0
+    failures: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.lang not in LANGUAGES:
@@ -163,3 +167,40 @@ class Context:
     def day(self, ts: float) -> str:
         "The shop's calendar day of a moment, like 2024-06-18."
         return f"{pd.Timestamp(ts, unit='s', tz='UTC').tz_convert(self.timezone):%Y-%m-%d}"
+
+# %% ../nbs/00e_section.ipynb #71a545c3
+class ReportWarning(UserWarning):
+    "A report that lacks something; the message says what, and why."
+
+def failed(error: Exception) -> str:
+    "The reason of an error in one line, for a sentence of the report."
+    known = isinstance(error, ShopError)
+    text = " ".join(str(error).split())
+    return text if known else f"an error of segtutorial itself, {type(error).__name__}{f': {text}' if text else ''}"
+
+@contextmanager
+def attempt(section: Section, ctx: Context, en: str, zh: str, quiet: bool = False) -> Iterator[None]:
+    """Around the making of a part of the section: where it fails, the part becomes a sentence with the reason.
+
+    Parameters
+    ----------
+    section : Section
+        What the block added before it failed is taken out again.
+    ctx : Context
+        Its `failures` get a line.
+    en, zh : str
+        What is made, as the beginning of a sentence, such as 'The movement between tiers'.
+    quiet : bool
+        Whether a `ShopError` is expected of some logs, and no failure.
+    """
+    start = len(section.parts)
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:
+        reason = failed(error)
+        del section.parts[start:]
+        section.say(ctx.t(f"{en}: not shown, because of this: {reason.rstrip('.')}.", f"{zh}：未显示，原因：{reason.rstrip('.')}。"))
+        if not (quiet and isinstance(error, ShopError)):
+            ctx.failures.append(f"{section.key}: {en[0].lower()}{en[1:]}: {reason}")

@@ -9,10 +9,11 @@ __all__ = ['MISSING', 'check_shop', 'load_shop', 'read_settings', 'fetch_books',
 
 # %% ../nbs/00_shop.ipynb #94a07ab7
 import pandas as pd
+from .folders import write_shop
 from .load import load_shop, read_settings
 from .public import fetch_books, fetch_cdnow, fetch_ml1m_loo, fetch_online_retail, fetch_reviews, fetch_tmall
 from .simulator import simulate_shop
-from .tables import ACTIONS, CONTRACT, Shop, ShopError, day_start, local_time, write_shop
+from .tables import ACTIONS, CONTRACT, Shop, ShopError, day_start, local_time
 
 _all_ = ["load_shop", "read_settings", "fetch_books", "fetch_cdnow", "fetch_ml1m_loo", "fetch_online_retail", "fetch_reviews", "fetch_tmall", "simulate_shop",
          "ACTIONS", "CONTRACT", "Shop", "ShopError", "day_start", "local_time", "write_shop"]

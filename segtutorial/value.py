@@ -22,7 +22,7 @@ from .movement import movement, periods, tier_forecast, transitions, windows
 from .orders import kept_buys
 from .paretonbd import ParetoNBD, alive_at_rates, draw_leavers
 from .rfm import CLASSES, TIERS, class_table, customer_class, pareto, rfm, score, top_share, value_tier
-from .section import COLORS, Context, Section
+from .section import COLORS, Context, Section, attempt, failed
 from .tables import Shop, ShopError, local_time, moment
 
 _all_ = ["CLASSES", "TIERS", "class_table", "customer_class", "pareto", "rfm", "score", "top_share", "value_tier",
@@ -178,10 +178,7 @@ def _spent(behaviors: pd.DataFrame, users: pd.Series, start: int, end: int) -> p
 
 def _say_trial(section: Section, behaviors: pd.DataFrame, days: int, ctx: Context) -> None:
     ago, money = ctx.as_of - days * 86_400, ctx.money
-    try: found, table, _ = _outlook(behaviors[behaviors["ts"] < ago], ago, days, ctx)
-    except ShopError:
-        section.say(ctx.t("The forecast could not be tried on the past: too few customers had come again by then.", "过去的复购客户太少，无法回测该预测。"))
-        return
+    found, table, _ = _outlook(behaviors[behaviors["ts"] < ago], ago, days, ctx)
     came, past = _spent(behaviors, table["user_id"], ago, ctx.as_of), _spent(behaviors, table["user_id"], 0, ago)
     value, low, high = found.total
     future_a, past_a = found.customers["tier"].eq("A"), value_tier(past).eq("A")
@@ -255,7 +252,7 @@ def _say_future(section: Section, behaviors: pd.DataFrame, scored: pd.DataFrame,
     why = ("without prices there is no value", "没有价格") if not len(behaviors) else ("the log is shorter than three weeks", "日志不足三周") if days < 7 else None
     if why is None:
         try: found, table, story = _outlook(behaviors, ctx.as_of, days, ctx)
-        except ShopError: why = ("too few customers have come on a second day and paid something", "再次下单并付款的客户太少")
+        except ShopError as error: why = (failed(error).rstrip("."),) * 2
     if why:
         section.say(ctx.t(f"What customers will be worth is not shown: {why[0]}.", f"未显示未来价值：{why[1]}。"))
         return scored
@@ -270,7 +267,8 @@ def _say_future(section: Section, behaviors: pd.DataFrame, scored: pd.DataFrame,
     guests = _guests(behaviors, ctx)
     section.say(ctx.t("Not in these figures: customers who are not there yet" + (f", and buys without a customer id, {guests:.1%} of all lines bought." if guests > 0 else ", and buys without a customer id."),
                       "以上金额不含：尚未下单的潜在客户" + (f"，以及没有客户编号的购买（占全部购买行的 {guests:.1%}）。" if guests > 0 else "，以及没有客户编号的购买。")))
-    _say_trial(section, behaviors, days, ctx)
+    with attempt(section, ctx, "The trial of this forecast on the past", "该预测的回测", quiet=True):
+        _say_trial(section, behaviors, days, ctx)
     _say_tiers(section, behaviors, scored, found, days, ctx)
     listed = people.rename(columns={"orders": "expected_orders", "tier": "future_tier"})
     section.table("lifetime", listed.assign(**listed[["order_value", "value", "low", "high"]] / 100), ctx.t(
@@ -296,12 +294,13 @@ def report(shop: Shop, ctx: Context) -> Section:
         `bridge`. What the log cannot carry is
         left out, and a sentence says so.
 
-    Raises
-    ------
-    ShopError
-        Nobody bought before `as_of`.
+    A part that fails becomes a sentence with the reason.
     """
     section = Section("value", ctx.t("Customers by value", "客户价值"))
+    if not len(kept_buys(shop.behaviors, ctx.as_of)):
+        section.say(ctx.t("Nobody bought anything before the day of the report, so there are no customers to value.",
+                          "报告日之前没有购买记录，因此没有可评估的客户。"))
+        return section
     table = rfm(shop.behaviors, ctx.as_of, ctx.timezone)
     head = "money" if table["monetary"].notna().any() else "orders"
     worth = table["monetary"] if head == "money" else table["frequency"].astype(float)
@@ -311,13 +310,18 @@ def report(shop: Shop, ctx: Context) -> Section:
         section.say(ctx.t("The log has no prices or quantities, so customers are valued by their orders; money is not shown.",
                           "日志中没有价格或数量，因此按订单数衡量客户，不显示金额。"))
     section.head(ctx.t("Who they are", "客户构成"))
-    _say_classes(section, scored, worth, head, ctx)
+    with attempt(section, ctx, "The classes", "客户分类"):
+        _say_classes(section, scored, worth, head, ctx)
     if worth.sum() > 0:
-        _say_pareto(section, worth, head, ctx)
+        with attempt(section, ctx, "The shares of the best customers", "最好客户的占比"):
+            _say_pareto(section, worth, head, ctx)
     section.head(ctx.t("What to do", "建议动作"))
-    _say_actions(section, scored, ctx)
+    with attempt(section, ctx, "What to do", "建议动作"):
+        _say_actions(section, scored, ctx)
     priced = shop.behaviors if head == "money" else shop.behaviors.head(0)
-    ctx.results["value"] = _say_future(section, priced, scored, ctx)
+    with attempt(section, ctx, "What customers will be worth", "未来价值"):
+        ctx.results["value"] = _say_future(section, priced, scored, ctx)
     section.head(ctx.t("What moved since the period before", "与上期相比的变动"))
-    _say_movement(section, priced, ctx)
+    with attempt(section, ctx, "What moved", "变动"):
+        _say_movement(section, priced, ctx)
     return section

@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 from segtutorial import pipeline
+from segtutorial.folders import MARK, foreign
+from segtutorial.section import ReportWarning
 from segtutorial.shop import ShopError, simulate_shop, write_shop
 
 languages = pytest.mark.parametrize("lang", ["en", "zh"])
@@ -27,7 +29,7 @@ def test_the_page_asks_no_other_machine(reports, lang):
     addresses = re.findall(r"""(?:src|href|action|srcset|data|poster)\s*=\s*["']([^"']*)""", html) + re.findall(r"""(?:url\(|@import)\s*["']?([^"');]*)""", html)
     assert len(addresses) > 5
     beside = {unquote(address) for address in addresses if not address.startswith(("data:", "#"))}
-    assert beside == {path.name for path in reports[lang].iterdir()} - {"index.html"}
+    assert beside == {path.name for path in reports[lang].iterdir()} - {"index.html", MARK}
     assert "<script" not in html.lower() and not re.search(r"https?://", html)
 
 
@@ -88,7 +90,7 @@ def test_every_stage_has_its_section(reports, lang):
 
 def test_both_languages_say_the_same_numbers(reports):
     "The tables are the same files (advice alone is in the language), and the pages have the same parts in the same order."
-    tables = [{name: data for name, data in contents(reports[lang]).items() if name not in ("index.html", "actions.csv")} for lang in ("en", "zh")]
+    tables = [{name: data for name, data in contents(reports[lang]).items() if name not in ("index.html", "actions.csv", MARK)} for lang in ("en", "zh")]
     assert tables[0] == tables[1]
     skeleton = [re.findall(r"<(?:h2|h3|table|figure|section)\b", page(reports[lang])) for lang in ("en", "zh")]
     assert skeleton[0] == skeleton[1] and len(skeleton[0]) > 10
@@ -118,14 +120,14 @@ def test_a_shop_from_files_gives_the_same_report(reports, shop, cli, tmp_path):
 
 def test_an_earlier_report_is_replaced_only_when_asked(shop, tmp_path):
     "Without overwrite it stays as it is; with it all of it is replaced, a file that is no part of the new one included."
-    out = pipeline.run(shop, tmp_path / "out", progress=False).parent
-    (out / "extra.csv").write_text("from an earlier version")
+    out = pipeline.run(shop, tmp_path / "out", progress=False, stages=pipeline.STAGES[:1]).parent
     before = contents(out)
+    assert "movement.csv" in before
     with pytest.raises(ShopError, match="--overwrite"):
         pipeline.run(shop, out, progress=False)
     assert contents(out) == before
-    pipeline.run(shop, out, "zh", overwrite=True, progress=False)
-    assert 'lang="zh-CN"' in page(out) and "extra.csv" not in contents(out)
+    pipeline.run(shop, out, "zh", overwrite=True, progress=False, stages=pipeline.STAGES[-1:])
+    assert 'lang="zh-CN"' in page(out) and "movement.csv" not in contents(out) and foreign(out) == []
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
@@ -134,15 +136,48 @@ def broken_stage(shop, ctx):
 
 
 @pytest.mark.parametrize("broken, error", [({"lang": "fr"}, ShopError), ({"policy": {"guest": "keep"}}, ShopError), ({"as_of": "1999-01-01"}, ShopError),
-                                           ({"stages": (*pipeline.STAGES, ("broken", broken_stage))}, RuntimeError)])
+                                           ({"model": "no such file"}, ShopError)])
 def test_a_run_that_fails_touches_nothing(shop, tmp_path, broken, error):
     "The report of last week is still there after this week's failed, and no half of a new one."
-    out = tmp_path / "out"
-    out.mkdir()
-    (out / "index.html").write_text("last week")
+    out = pipeline.run(shop, tmp_path / "out", progress=False, stages=pipeline.STAGES[-1:]).parent
+    before = contents(out)
     with pytest.raises(error):
         pipeline.run(shop, out, overwrite=True, progress=False, **broken)
-    assert contents(out) == {"index.html": b"last week"} and [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert contents(out) == before and [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def unusable_stage(shop, ctx):
+    raise ShopError("nobody has bought on a second day")
+
+
+@languages
+@pytest.mark.parametrize("stage, reason", [(broken_stage, "RuntimeError: this stage fails"), (unusable_stage, "nobody has bought on a second day")])
+def test_a_stage_that_fails_becomes_a_sentence(shop, tmp_path, lang, stage, reason):
+    "With its true reason; the other stages are there, and one warning is given."
+    stages = (pipeline.STAGES[0], ("odd", stage), pipeline.STAGES[-1])
+    with pytest.warns(ReportWarning, match=re.escape(reason)) as warned:
+        html = page(pipeline.run(shop, tmp_path / "out", lang, progress=False, stages=stages).parent)
+    assert len([w for w in warned if w.category is ReportWarning]) == 1
+    sections = dict(re.findall(r'<section id="(\w+)">(.*?)</section>', html, flags=re.DOTALL))
+    assert list(sections) == ["value", "odd", "clean"] and reason in sections["odd"] and "<table" in sections["value"] and "<table" in sections["clean"]
+
+
+@pytest.mark.parametrize("strict, code", [((), 0), (("--strict",), 1)])
+def test_the_command_warns_of_a_stage_that_fails(folder, main, monkeypatch, tmp_path, strict, code):
+    "The report is there either way; one line on stderr, no traceback."
+    monkeypatch.setattr(pipeline.run, "__defaults__", tuple((("odd", broken_stage), pipeline.STAGES[-1]) if d is pipeline.STAGES else d for d in pipeline.run.__defaults__))
+    found, _, stderr = main("run", "--data", folder, "--out", tmp_path / "out", *strict)
+    assert found == code and (tmp_path / "out" / "index.html").exists() and "Traceback" not in stderr
+    assert [line for line in stderr.splitlines() if "warning" in line and "RuntimeError: this stage fails" in line]
+
+
+def test_no_memory_in_a_stage_is_no_sentence(shop, tmp_path):
+    "Whatever came after it would be as unsure."
+    def greedy(shop, ctx):
+        raise MemoryError
+    with pytest.raises(MemoryError):
+        pipeline.run(shop, tmp_path / "out", progress=False, stages=(("greedy", greedy),))
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_shop_is_not_changed(shop, tmp_path):
@@ -177,7 +212,7 @@ def test_a_poorer_shop_still_has_a_report(shop, tmp_path, case, lang):
     html = page(folder)
     assert said[lang == "zh"] in html
     paid = re.sub(r"<p class=\"caption\">[^<]*<a href=\"(?:thin|attributes)\.csv\">.*?</table>", "", html, flags=re.DOTALL)
-    assert ("¥" in paid) == (not case.startswith("no prices"))
+    assert ("¥" in paid) == (not case.startswith(("no prices", "no buys")))
     customers = pd.read_csv(folder / "customers.csv", encoding="utf-8-sig")
     assert len(customers) and customers["monetary"].isna().all() == case.startswith("no prices") and customers["frequency"].ge(1).all()
 
