@@ -6,10 +6,11 @@
 __all__ = ['edition', 'exercises', 'pack']
 
 # %% ../nbs/00g_edition.ipynb #300fe527
-import ast, hashlib, json, os, re, shutil
+import ast, hashlib, json, re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from .folders import MARK, new_file, read_mark
 from .tables import ShopError
 from .workbook import stub
 
@@ -34,11 +35,27 @@ def _touched(cell: dict[str, Any]) -> bool:
 
 def _read(path: Path) -> dict[str, Any]:
     try: notebook = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ShopError(f"{path.name}: cannot be read as a notebook ({error})") from None
-    if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list) or not all(isinstance(cell, dict) for cell in notebook["cells"]):
+    except (OSError, ValueError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ShopError(f"{path.name}: cannot be read as a notebook ({reason})") from None
+    if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
         raise ShopError(f"{path.name}: is not a notebook: it has no list of cells")
+    for n, cell in enumerate(notebook["cells"], 1):
+        if not _is_cell(cell):
+            raise ShopError(f"{path.name}: is not a notebook: its cell {n} is none that Jupyter writes")
+    if not isinstance(notebook.get("metadata", {}), dict):
+        raise ShopError(f"{path.name}: is not a notebook: its metadata is no table of names and values")
     return notebook
+
+def _is_cell(cell: Any) -> bool:
+    if not isinstance(cell, dict):
+        return False
+    source, about, outputs = cell.get("source", ""), cell.get("metadata", {}), cell.get("outputs", [])
+    lines = source if isinstance(source, list) else [source]
+    whole = all(isinstance(line, str) for line in lines) and isinstance(about, dict)
+    tags = about.get("tags", []) if whole else None
+    return (isinstance(tags, list) and all(isinstance(tag, str) for tag in tags) and isinstance(cell.get("id", ""), str)
+            and isinstance(outputs, list) and all(isinstance(output, dict) for output in outputs))
 
 def _chapters(nbs: str | Path) -> list[Path]:
     found = sorted(path for path in Path(nbs).glob("*.ipynb") if path.name[0] not in "_.")
@@ -145,12 +162,8 @@ def _write(path: Path, notebook: dict[str, Any]) -> bool:
     data = text[any("\ud800" <= letter <= "\udfff" for letter in text[0])].encode()  # half a letter cannot be written but as an escape
     if path.exists() and path.read_bytes() == data:
         return False
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with new_file(path) as beside:
         beside.write_bytes(data)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
     return True
 
 def _remade(chapter: dict[str, Any], target: Path) -> str:
@@ -163,7 +176,7 @@ def _remade(chapter: dict[str, Any], target: Path) -> str:
         return "made"
     old = _read(target)
     was = old.get("metadata", {}).get("segtutorial", {})
-    if was.get("chapter") != target.stem:
+    if not isinstance(was, dict) or was.get("chapter") != target.stem or not isinstance(was.get("cells", {}), dict):
         raise ShopError(f"{target.name}: was not made by this course, so it is left as it is; rename it, and the chapter of that name comes")
     notebook |= {"cells": _merged(cells, old["cells"], was.get("cells", {})), "metadata": {**old["metadata"], **about}}
     used = set()
@@ -175,15 +188,32 @@ def _remade(chapter: dict[str, Any], target: Path) -> str:
 def _vanished(path: Path) -> str | None:
     "What to do with a notebook of which there is no chapter: 'removed' where the course made it and nothing in it is the learner's; None where it is theirs."
     notebook = _read(path)
-    if notebook.get("metadata", {}).get("segtutorial", {}).get("chapter") != path.stem:
+    was = notebook.get("metadata", {}).get("segtutorial", {})
+    if not isinstance(was, dict) or was.get("chapter") != path.stem:
         return None
     return "kept: the course has this chapter no more, but your work is in it" if any(not _mark(cell) or _touched(cell) for cell in notebook["cells"]) else "removed"
 
-def _copy_images(source: Path, target: Path) -> None:
-    for image in sorted(source.glob("*")):
-        if image.is_file() and not ((target / image.name).is_file() and (target / image.name).read_bytes() == image.read_bytes()):
-            target.mkdir(exist_ok=True)
-            shutil.copyfile(image, target / image.name)
+def _copy_images(source: Path, target: Path) -> dict[str, str]:
+    "Copies the chapters' pictures; gives by name what was left, since it is not what the course put there."
+    images = {path.name: path.read_bytes() for path in sorted(source.glob("*")) if path.is_file()}
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in images.items()}
+    ours = (read_mark(target) or {"files": {}})["files"]
+    left = {}
+    for name, data in images.items():
+        there = target / name
+        if there.exists():
+            found = hashlib.sha256(there.read_bytes()).hexdigest() if there.is_file() else ""
+            if found not in (hashes[name], ours.get(name)):
+                left[f"images/{name}"] = "left: it is not the picture that the course put there"
+            if found == hashes[name] or f"images/{name}" in left:
+                continue
+        target.mkdir(exist_ok=True)
+        with new_file(there) as beside:
+            beside.write_bytes(data)
+    if images and hashes != ours and target.is_dir():
+        with new_file(target / MARK) as beside:
+            beside.write_text(json.dumps({"kind": "images", "files": hashes}, indent=1) + "\n", encoding="utf-8")
+    return left
 
 # %% ../nbs/00g_edition.ipynb #8a42cefe
 def edition(nbs: str | Path, out: str | Path) -> dict[str, str]:
@@ -196,7 +226,8 @@ def edition(nbs: str | Path, out: str | Path) -> dict[str, str]:
     out : path
         Folder of the learner edition; it is made where it does not exist. A made cell that the learner left as it was is replaced by the
         chapter's; one that they changed is kept, and the chapter's new version, if there is one, stands after it. Their own cells, notebooks and
-        files stay (the chapters' pictures in `images` are the course's). Cells that they deleted stay away until the chapter changes them; a notebook that they deleted is made anew.
+        files stay. Cells that they deleted stay away until the chapter changes them; a notebook that they deleted is made anew. A notebook that cannot be read, here or among
+        the chapters, is left aside, and the others are made.
 
     Returns
     -------
@@ -206,9 +237,15 @@ def edition(nbs: str | Path, out: str | Path) -> dict[str, str]:
     Raises
     ------
     ShopError
-        No chapters there, a chapter that is no notebook, or a folder that cannot be written.
+        No chapters there, no chapter that can be read, or a folder that cannot be written.
     """
-    chapters, out, done = {path.name: _read(path) for path in _chapters(nbs)}, Path(out), {}
+    chapters, done, out = {}, {}, Path(out)
+    for path in _chapters(nbs):
+        try: chapters[path.name] = _read(path)
+        except ShopError as error: done[path.name] = f"left, since the chapter {str(error).removeprefix(f'{path.name}: ')}"
+    if not chapters:
+        raise ShopError(f"{nbs}: none of the notebooks there can be read; the first: {next(iter(done))} {next(iter(done.values()))}")
+    names = {*chapters, *done}
     if out.resolve() == Path(nbs).resolve():
         raise ShopError(f"{out}: is the folder of the chapters itself; name another one for the learner edition")
     try:
@@ -216,12 +253,14 @@ def edition(nbs: str | Path, out: str | Path) -> dict[str, str]:
         for name, chapter in chapters.items():
             try: done[name] = _remade(chapter, out / name)
             except ShopError as error: done[name] = f"left: {str(error).removeprefix(f'{name}: ')}"
-        for path in sorted(path for path in out.glob("*.ipynb") if path.name not in chapters):
+            except (AttributeError, KeyError, TypeError, ValueError) as error:  # a notebook that somebody made by hand
+                done[name] = f"left: it is none that Jupyter writes ({type(error).__name__}: {error})"
+        for path in sorted(path for path in out.glob("*.ipynb") if path.name not in names):
             try: state = _vanished(path)
             except ShopError: continue  # not ours, whatever it is
             if state == "removed": path.unlink()
             if state: done[path.name] = state
-        _copy_images(Path(nbs) / "images", out / "images")
+        done |= _copy_images(Path(nbs) / "images", out / "images")
     except OSError as error:
         raise ShopError(f"{error.filename or out}: cannot be written ({error.strerror})") from None
     return done

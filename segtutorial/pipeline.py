@@ -18,7 +18,8 @@ from jinja2 import Environment
 from tqdm.auto import tqdm
 from . import __version__, clean, features, metrics, sentiment, value
 from .edition import edition
-from .folders import NewFolder, check_out, foreign, hide_ids, id_key, new_folder, write_csv, write_shop
+from .exports import hide_ids, id_key, write_csv, write_shop
+from .folders import NewFolder, check_out, foreign, new_folder
 from .load import load_shop, read_settings
 from .section import Context, Heading, Picture, ReportWarning, Section, Table, attempt, failed
 from .shop import check_shop, simulate_shop
@@ -208,7 +209,7 @@ def run(shop: Shop, out: str | Path, lang: str = "en", overwrite: bool = False, 
         What the report is made of, in this order; each function takes the clean shop and the `Context` and gives a `Section`.
         A stage that fails becomes a sentence with its reason.
     no_ids : bool
-        Write keyed hashes in place of user and order ids (`folders.hide_ids`), and no rejected row's own cells.
+        Write keyed hashes in place of user and order ids (`exports.hide_ids`), and no rejected row's own cells.
     shared : bool
         Let others on this machine read the report; else only its owner can.
 

@@ -9,7 +9,7 @@ __all__ = ['MISSING', 'check_shop', 'load_shop', 'read_settings', 'fetch_books',
 
 # %% ../nbs/00_shop.ipynb #94a07ab7
 import pandas as pd
-from .folders import write_shop
+from .exports import write_shop
 from .load import load_shop, read_settings
 from .public import fetch_books, fetch_cdnow, fetch_ml1m_loo, fetch_online_retail, fetch_reviews, fetch_tmall
 from .simulator import simulate_shop
