@@ -370,19 +370,57 @@ def test_a_making_that_is_cut_short_leaves_no_half_notebook(course, monkeypatch)
     nbs, out = course
     before = (out / "01_tea.ipynb").read_bytes()
     write(nbs, "01_tea", [cell("b", "price = 2490")])
-    monkeypatch.setattr(made_by.os, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         edition(nbs, out)
     assert (out / "01_tea.ipynb").read_bytes() == before and [path.name for path in out.iterdir()] == ["01_tea.ipynb"]
 
 
-def test_a_chapter_that_is_damaged_changes_nothing(course):
+ODD = ["{", "[]", '{"cells": [3]}', '{"cells": [{"cell_type": "code", "source": 3}]}', '{"cells": [{"source": [1]}]}',
+       '{"cells": [{"metadata": null}]}', '{"cells": [{"metadata": {"tags": "exercise"}}]}', '{"cells": [], "metadata": []}',
+       '{"cells": [{"outputs": [1]}]}', '{"cells": [{"id": 5}]}', "[" * 100_000]
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_an_odd_chapter_is_left_aside_and_the_others_go_on(course, text):
+    "The learner's notebook of that chapter stays as it is, and is named with the reason."
     nbs, out = course
     write(nbs, "00_new", [cell("n", "new")])
-    (nbs / "01_tea.ipynb").write_text("{")
-    with pytest.raises(ShopError, match="01_tea.ipynb: cannot be read"):
+    (nbs / "01_tea.ipynb").write_text(text)
+    before = (out / "01_tea.ipynb").read_bytes()
+    done = edition(nbs, out)
+    assert done["00_new.ipynb"] == "made" and done["01_tea.ipynb"].startswith("left, since the chapter ")
+    assert (out / "01_tea.ipynb").read_bytes() == before
+    (nbs / "00_new.ipynb").unlink()
+    with pytest.raises(ShopError, match="none of the notebooks there can be read"):
         edition(nbs, out)
-    assert texts(out)[1] == "price = 1990" and not (out / "00_new.ipynb").exists()
+
+
+@pytest.mark.parametrize("text", [*ODD, '{"cells": [], "metadata": {"segtutorial": 3}}', '{"cells": [], "metadata": {"segtutorial": {"chapter": "01_tea", "cells": 3}}}',
+                                  '{"cells": [{"cell_type": "code", "metadata": {"segtutorial": {"cell": ["a"], "made": 1}}}], "metadata": {"segtutorial": {"chapter": "01_tea"}}}'])
+def test_an_odd_notebook_of_a_learner_is_left_aside_and_the_others_go_on(course, text):
+    nbs, out = course
+    write(nbs, "00_new", [cell("n", "new")])
+    (out / "01_tea.ipynb").write_text(text)
+    done = edition(nbs, out)
+    assert done["00_new.ipynb"] == "made" and done["01_tea.ipynb"].startswith("left: ")
+    assert (out / "01_tea.ipynb").read_text() == text
+
+
+def test_a_learners_own_picture_stays(course):
+    "One under the name of a course's picture, too; the course's own are brought up to date."
+    nbs, out = course
+    (nbs / "images").mkdir()
+    (out / "images").mkdir()
+    for name, data in (("a.png", b"course a"), ("b.png", b"course b")):
+        (nbs / "images" / name).write_bytes(data)
+    (out / "images" / "a.png").write_bytes(b"mine")
+    assert edition(nbs, out)["images/a.png"].startswith("left: ")
+    (nbs / "images" / "b.png").write_bytes(b"course b, new")
+    edition(nbs, out)
+    assert (out / "images" / "a.png").read_bytes() == b"mine" and (out / "images" / "b.png").read_bytes() == b"course b, new"
+    (out / "images" / "b.png").write_bytes(b"mine now")
+    assert edition(nbs, out)["images/b.png"].startswith("left: ") and (out / "images" / "b.png").read_bytes() == b"mine now"
 
 
 def test_ids_are_mended_and_half_signs_survive(course):
