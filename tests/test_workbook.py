@@ -1,5 +1,5 @@
 """Exercises and the learner edition: every exercise is whole and proven, no solution leaks, and no remake takes anything that a learner wrote."""
-import ast, copy, io, json, re, subprocess, sys, textwrap
+import ast, copy, io, json, os, re, subprocess, sys, textwrap
 from pathlib import Path
 
 import nbformat, pytest
