@@ -20,7 +20,7 @@ from .keywords import log_odds
 from .lessons import read_list
 from .market import ASPECTS as SHOP_ASPECTS, CATEGORIES
 from .phrases import DEGREES, EXTRAS, LOOKS, PATTERNS, SAYINGS, expand, goods_of, rows_of
-from .store import read_model, write_model
+from .store import check_arrays, read_model, rebuilds, with_parameters, write_model
 from .tables import ShopError
 from .tokens import NEGATORS, STOP_WORDS, Tokenizer, clauses as clauses_of, normalize, texts_of
 from .vectors import Vectorizer
@@ -366,10 +366,13 @@ class AspectModel:
         return write_model(path, "AspectModel 1", {"params": params, "vectorizer": header, "classes": self.classes_, "words": words}, arrays | {"coef": self.coef_, "intercept": self.intercept_, "side_coef": self.side_coef_, "side_intercept": self.side_intercept_})
 
     @classmethod
+    @rebuilds
     def load(cls, path: str | Path) -> "AspectModel":
         "A model as `save` wrote it; ShopError where the file is none."
         header, arrays = read_model(path, "AspectModel 1")
-        made = cls(**header["params"])
+        made = with_parameters(cls, header["params"] | {"lexicon": None})
+        shapes = {"coef": ("classes", "terms"), "intercept": ("classes",), "side_coef": ("terms",), "side_intercept": (1,), "idf": ("terms",)}
+        check_arrays(arrays, shapes, classes=len(header["classes"]))
         made.classes_, made.lexicon_ = header["classes"], Lexicon(pd.DataFrame(header["words"]))
         made.coef_, made.intercept_, made.side_coef_, made.side_intercept_ = (arrays.pop(name) for name in ("coef", "intercept", "side_coef", "side_intercept"))
         made.vectorizer_ = Vectorizer._made(header["vectorizer"], arrays)

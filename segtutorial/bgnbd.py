@@ -51,7 +51,7 @@ from scipy.optimize import minimize
 from scipy.special import digamma, gammaln, hyp2f1
 from scipy.stats import norm
 from .orders import kept_buys
-from .store import read_model, write_model
+from .store import check_arrays, read_model, rebuilds, write_model
 from .tables import ShopError, local_time, moment
 
 # %% ../nbs/06c_bgnbd.ipynb #9f65c163
@@ -144,6 +144,7 @@ class FittedModel:
         return write_model(path, f"{type(self).__name__} 1", {name: getattr(self, name) for name in self.extra}, {"theta": self._found(), "covariance": self.covariance_})
 
     @classmethod
+    @rebuilds
     def load(cls, path: str | Path) -> Self:
         "The model of a file of `save`. `ShopError`: no such file, or it holds something else."
         header, arrays = read_model(path, f"{cls.__name__} 1")
@@ -151,7 +152,10 @@ class FittedModel:
 
     @classmethod
     def _made(cls, header: dict[str, Any], theta: np.ndarray, covariance: np.ndarray) -> Self:
-        model = cls()
+        model, p, settled = cls(), len(cls.names), np.array(header["settled_"], dtype=float)
+        check_arrays({"theta": theta, "covariance": covariance, "settled": settled}, {"theta": (p,), "covariance": (p, p), "settled": (p,)})
+        if not np.abs(theta).max() < 100:
+            raise ShopError(f"the parameters' logarithms are {theta.tolist()}; allowed: -100 to 100")
         model.covariance_ = covariance
         vars(model).update({name: header[name] for name in cls.extra}, **{f"{name}_": float(value) for name, value in zip(cls.names, np.exp(theta))})
         return model

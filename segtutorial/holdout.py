@@ -19,7 +19,7 @@ from .metrics import bootstrap
 from .orders import kept_buys, rfm
 from .paretonbd import ParetoNBD
 from .rfm import score
-from .store import read_model, write_model
+from .store import check_arrays, read_model, rebuilds, write_model
 from .tables import Shop, ShopError, local_time, moment
 
 # %% ../nbs/06f_holdout.ipynb #78c76d46
@@ -218,11 +218,16 @@ class Combination:
         return write_model(path, "Combination 1", header, {f"{name}_{key}": value for name, model in parts.items() for key, value in (("theta", model._found()), ("covariance", model.covariance_))})
 
     @classmethod
+    @rebuilds
     def load(cls, path: str | Path) -> Self:
         "The model of a file of `save`. `ShopError`: no such file, or it holds something else."
         header, arrays = read_model(path, "Combination 1")
         model = cls()
-        model.weights_ = header["weights"]
+        model.weights_ = {name: float(weight) for name, weight in header["weights"].items()}
+        known = {"one": 0, "BGNBD": 1, "ParetoNBD": 2, "first order": 3, "mean order": 4}
+        if sorted(map(known.get, model.weights_)) not in ([0, 1, 2], [0, 1, 2, 3, 4]):
+            raise ShopError(f"the weights are those of {', '.join(model.weights_)[:200]}; needed: {', '.join(known)}")
+        check_arrays({"weights": np.array([*model.weights_.values()])}, {"weights": ("n",)})
         model.bgnbd_, model.paretonbd_ = (kind._made(header[name], arrays[f"{name}_theta"], arrays[f"{name}_covariance"]) for name, kind in (("bgnbd", BGNBD), ("paretonbd", ParetoNBD)))
         return model
 

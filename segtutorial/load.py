@@ -12,18 +12,26 @@ from functools import partial
 from pathlib import Path
 import numpy as np
 import pandas as pd
-import pyarrow as pa, pyarrow.csv, pyarrow.parquet
+import pyarrow as pa, pyarrow.csv
+from .files import check_workbook, read_bytes, read_parquet, readable
+from .exports import as_written
+from .folders import read_mark
 from .tables import ACTIONS, CONTRACT, UNREAD, Column, Shop, ShopError, check_settings, read_settings
 
 # %% ../nbs/00b_load.ipynb #5084da1e
 def _find(folder: Path, table: str, part: dict) -> Path | None:
     "The file that holds a table, None if there is none."
     if "file" in part:
-        if not (folder / part["file"]).is_file():
-            raise ShopError(f"columns.toml, [{table}]: file = {part['file']!r} is not in {folder}")
-        return folder / part["file"]
+        path = folder / part["file"]
+        if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
+            raise ShopError(f"columns.toml, [{table}]: file = {part['file']!r} is not in {folder}; "
+                            "allowed: the name of a file in this folder, and no link out of it")
+        return path
     paths = [folder / (table + ending) for ending in (".csv", ".csv.gz", ".xlsx", ".parquet")]
-    found = [path for path in paths if path.is_file()]
+    found = [path for path in paths if path.exists()]
+    for path in found:  # a link that the shop's owner laid may lead anywhere, but to a file
+        if not path.is_file():
+            raise ShopError(f"{path}: this is no file but a folder or a device; put the table in its place")
     if len(found) > 1:
         raise ShopError(f"{folder}: {' and '.join(path.name for path in found)} both hold {table}; keep one, "
                         f"or name it in columns.toml: [{table}] file = \"{found[0].name}\"")
@@ -78,6 +86,8 @@ def _split_csv(data: bytes, separator: str, file: str) -> tuple[pd.DataFrame, li
         raise ShopError(f"{file}, line {line}: a quotation mark opens a field and none closes it; close it, or double it if it is text")
     if not data.endswith(b"\n") and b"\n" not in data:
         data += b"\n"  # a header alone is an empty table, with or without its line end
+    if b"\n" not in data[: 1 << 16]:
+        raise ShopError(f"{file}: the first line is longer than 64 KiB; it should name the columns, and no more")
     header = next(csv.reader(io.StringIO(data[: 1 << 16].decode("utf-8", "ignore")), delimiter=separator))
     torn = []
     def keep(row):
@@ -99,8 +109,20 @@ def _parquet_as_text(path: Path) -> pd.DataFrame:
             try: cells = cells.cast(pa.int64())
             except pa.ArrowInvalid: pass
         return cells.cast(pa.string())
-    table = pa.parquet.read_table(path)
-    return pa.table({name: text(table[name]) for name in table.column_names if not pa.types.is_nested(table[name].type)}).to_pandas()
+    table = read_parquet(path)
+    flat = [field.name for field in table.schema if not pa.types.is_nested(field.type)]
+    return pa.table({name: text(table[name]) for name in flat}).to_pandas()
+
+def _sheet_as_text(path: Path, sheet: str | int) -> pd.DataFrame:
+    "The cells of one sheet as text; None where they are empty."
+    check_workbook(path)
+    with pd.ExcelFile(path, engine="openpyxl") as book:
+        names = book.sheet_names
+        if sheet not in names and not (isinstance(sheet, int) and sheet < len(names)):
+            raise ShopError(f"{path.name}: sheet = {sheet!r} in columns.toml is none of its sheets: "
+                            + ", ".join(names))
+        cells = pd.read_excel(book, sheet_name=sheet, dtype="str", na_values=[""], keep_default_na=False)
+    return cells.astype("str")
 
 # %% ../nbs/00b_load.ipynb #ae39f7e1
 def _read_raw(path: Path, part: dict, notes: list[str]) -> tuple[pd.DataFrame, np.ndarray, list[tuple]]:
@@ -110,17 +132,19 @@ def _read_raw(path: Path, part: dict, notes: list[str]) -> tuple[pd.DataFrame, n
         if kind == ".parquet":
             raw = _parquet_as_text(path)
         elif kind == ".xlsx":
-            raw = pd.read_excel(path, dtype="str", sheet_name=part.get("sheet", 0), na_values=[""], keep_default_na=False).astype("str")
+            raw = _sheet_as_text(path, part.get("sheet", 0))
         else:
-            with pa.input_stream(str(path), compression="gzip" if kind == ".gz" else None) as stream:
-                data = _as_utf8(stream.read(), part.get("encoding", "utf-8"), path.name)
+            data = _as_utf8(read_bytes(path), part.get("encoding", "utf-8"), path.name)
             raw, torn = _split_csv(data, part.get("separator", ","), path.name)
             if not data.endswith(b"\n"):
                 notes.append(f"{path.name}: no line end after row {len(raw) + len(torn) + 1}, as in a file cut off; is it the last?")
-    except (ShopError, MemoryError):
+    except (ShopError, MemoryError, PermissionError):
         raise
     except Exception as error:  # whatever the readers of three formats raise on a damaged file
-        raise ShopError(f"{path.name}: this {kind} file is damaged, cut off or of another kind ({error}); export it again") from None
+        said = " ".join(str(error).split())[:200]
+        raise ShopError(f"{path.name}: this {kind} file is damaged, cut off or of another kind ({said}); "
+                        "export it again") from None
+    raw.columns = raw.columns.map(str)
     if not raw.shape[1]:
         raise ShopError(f"{path.name}: the file is empty; its first row should name the columns")
     numbers = np.delete(np.arange(2, len(raw) + len(torn) + 2), [row - 2 for row, *_ in torn])
@@ -324,8 +348,10 @@ def _typed(file: _File) -> pd.DataFrame:
     if unused := set(map(str, file.raw.columns)) - set(file.part.get("columns", {}).values()) - set(out.columns):
         file.notes.append(f"{file.name}: not used: {', '.join(sorted(unused))}")
     out = out[~out["row"].isin(pd.concat([bad["row"] for bad in file.unread]))] if file.unread else out
-    if out.empty:
+    if out.empty and (file.unread or file.table == "behaviors"):
         raise ShopError(f"{file.name}: the table is empty: a header and no rows{' that could be read' if file.unread else ''}")
+    if out.empty:
+        file.notes.append(f"{file.name}: a header and no rows, read as a shop without {file.table}")
     whole = {name: str(t).lower() for name, t in out.dtypes.items() if str(t) in ("Int64", "Float64") and out[name].notna().all()}
     return out.astype(whole).reset_index(drop=True)  # where nothing is missing, plain numpy numbers
 
@@ -348,10 +374,18 @@ def _settle_ids(tables: dict[str, pd.DataFrame], notes: list[str]) -> None:
             tables[table][name] = numbers if numbers.isna().any() else numbers.astype("int64")
 
 # %% ../nbs/00b_load.ipynb #fd19e01f
+def _prefixed(path: Path) -> list[str]:
+    "The columns of a CSV file of ours in which `write_csv` put an apostrophe before text."
+    mark = read_mark(path.parent)
+    return [str(name) for name in mark["prefixed"].get(path.name, [])] if mark else []
+
 def _read_table(path: Path, table: str, settings: dict) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     "The table, the rows that could not be read, and what was assumed."
     part, notes = settings.get(table, {}), []
     raw, row, torn = _read_raw(path, part, notes)
+    for name in _prefixed(path):
+        if name in raw:
+            raw[name] = as_written(raw[name])
     file = _File(path.name, table, part, settings.get("timezone", "Asia/Shanghai"), raw, row, notes=notes)
     if torn:
         rows, lines, *_ = zip(*torn)
@@ -383,16 +417,20 @@ def load_shop(folder: str | Path, settings: dict | None = None) -> Shop:
     ------
     ShopError
         No behaviors; a missing column; a wrong encoding; an unknown action; an empty table; a torn last line; a column of which most
-        is unreadable. The message names file, column, row and value, and what to write in `columns.toml`.
+        is unreadable; no memory, or no right to read. The message names file, column, row and value, and what to write in `columns.toml`.
     """
-    folder = Path(folder)
+    with readable(folder):
+        return _load(Path(folder), settings)
+
+def _load(folder: Path, settings: dict | None) -> Shop:
     if not folder.is_dir():
         raise ShopError(f"{folder}: this is a file; name the folder it is in" if folder.exists() else f"{folder}: there is no such folder")
     settings = read_settings(folder) if settings is None else check_settings(settings, "settings")
     tables, unread, notes = {}, [], []
     for table in CONTRACT:
         if path := _find(folder, table, settings.get(table, {})):
-            tables[table], bad, assumed = _read_table(path, table, settings)
+            found, bad, assumed = _read_table(path, table, settings)
+            tables |= {table: found} if len(found) else {}
             notes += assumed
             unread += [bad] * bool(len(bad))
     _settle_ids(tables, notes)

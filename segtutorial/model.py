@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator
 from .aspects import aspect_texts
 from .classifiers import NgramSVM, code_points, distinct, known_chars, ngram_codes
 from .lessons import held_lines, lessons
-from .store import read_model, write_model
+from .store import check_arrays, read_model, rebuilds, with_parameters, write_model
 from .tables import ShopError
 from .tokens import normalize
 
@@ -242,13 +242,17 @@ class SentimentModel(BaseEstimator):
         return write_model(path, FORMAT, header, arrays)
 
     @classmethod
+    @rebuilds
     def load(cls, path: str | Path) -> "SentimentModel":
         "A model as `save` wrote it; ShopError where the file is none."
         header, arrays = read_model(path, FORMAT)
-        made = cls(**header["params"])
+        made = with_parameters(cls, header["params"])
+        numbers = {name: np.array(header[name], dtype=float) for name in ("intercepts", "certain")}
+        check_arrays(arrays | numbers, {"blend": (8,), "alone": (8,), "chars": ("n",), "intercepts": (2,), "certain": ()})
         for name, intercept in zip(("svm", "expert"), header["intercepts"]):
-            svm = NgramSVM() if f"{name}.codes" in arrays else None
+            svm = NgramSVM() if name == "svm" or f"{name}.codes" in arrays else None
             if svm is not None:
+                check_arrays(arrays, {f"{name}.{part}": ("n",) for part in ("codes", "idf", "weights")})
                 svm.intercept_ = intercept
                 for part in ("idf", "weights"):
                     full = np.zeros(1 << svm.bits, dtype=np.float32)
@@ -260,11 +264,13 @@ class SentimentModel(BaseEstimator):
         made.classes_, made.certain_, made.net_, made.history_ = np.array([0, 1]), header["certain"], None, pd.DataFrame()
         net = {name.removeprefix("net."): part for name, part in arrays.items() if name.startswith("net.")}
         if net:
+            check_arrays(net, {name: part.shape for name, part in net.items()})
             import torch
             from segtutorial.network import TextCNN
             made.net_ = TextCNN(len(made.chars_))
             made.net_.load_state_dict({name: torch.from_numpy(part.astype(np.float32)) for name, part in net.items()})
             made.net_.eval()
+        made.log_odds(["好"])  # so that what cannot answer is refused here
         return made
 
 # %% ../nbs/05e_model.ipynb #3490be8c

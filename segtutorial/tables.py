@@ -169,58 +169,116 @@ class Shop:
         users = f"{self.behaviors['user_id'].nunique():,} users"
         return f"Shop({self.name or 'unnamed'}: {sizes}; {users}; {span} {self.timezone}; {self.currency})"
 
+# %% ../nbs/00a_tables.ipynb #9f360c8f
+import re
+from typing import Any
+
 # %% ../nbs/00a_tables.ipynb #9f360c90
 SHOP_KEYS = ("name", "timezone", "currency", "clean", *CONTRACT)
 TABLE_KEYS = {  # key of a table's section: (type, what holds without it, what it says)
-    "file": (str, "TABLE.csv, .csv.gz, .xlsx or .parquet", "name of the file in the folder"),
+    "file": (str, "TABLE.csv, .csv.gz, .xlsx or .parquet", "name of a file in the folder"),
     "sheet": ((str, int), "the first", "sheet of a spreadsheet: its name, or its place from 0"),
     "encoding": (str, "utf-8", "encoding of a CSV: gb18030, utf-16, ..."),
-    "separator": (str, ",", "the one character between fields of a CSV; a tab is \"\\t\""),
-    "time": (str, "auto", "auto (seconds, or text like 2024-06-18 20:00:00), s, ms, us, or a format such as %d/%m/%Y %H:%M"),
+    "separator": (str, ",", "the one character between fields of a CSV, such as ;, and \"\\t\" for a tab"),
+    "time": (str, "auto", "auto (seconds, or text like 2024-06-18 20:00:00), s, ms, us, or a format with year, month and day, such as %d/%m/%Y %H:%M"),
     "money": (str, "cents", "cents, or yuan: whole units of the currency, whichever it is"),
-    "rating": (list, "[1, 5]", "worst and best of the shop's own scale, which is stretched to 1..5"),
+    "rating": (list, "[1, 5]", "worst and best of the shop's own scale, two different numbers; it is stretched to 1..5"),
     "columns": (dict, "the contract's names", "section: contract's name = \"name in the file\""),
     "actions": (dict, "the contract's names", "section: \"name in the file\" = \"contract's name\", or \"ignore\"; behaviors only"),
-    "constants": (dict, "none", "section: contract's name = one value for all rows"),
+    "constants": (dict, "none", "section: contract's name = one text, number or day for all rows"),
     "negative_quantity": (str, "reject", "what a negative quantity of a buy is: reject, or return; behaviors only"),
 }
 
 # %% ../nbs/00a_tables.ipynb #9a266316
-def _known(keys: Iterable[str], allowed: Iterable[str], where: str) -> None:
-    for key in sorted(set(keys) - set(allowed)):
-        raise ShopError(f"{where}: unknown key {key!r}; allowed: {', '.join(allowed)}")
+_HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+def _shown(value: Any) -> str:
+    "A value as a message shows it: never longer than 80 characters."
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number of thousands of digits, a list a thousand lists deep
+        text = f"a {type(value).__name__} too large to show"
+    return text if len(text) <= 80 else text[:77] + "..."
+
+def _known(keys: Iterable, allowed: Iterable[str], where: str) -> None:
+    for key in sorted(set(keys) - set(allowed), key=str):
+        raise ShopError(f"{where}: unknown key {_shown(key)}; allowed: {', '.join(allowed)}")
 
 def _one_of(values: Iterable, allowed: tuple[str, ...], where: str) -> None:
     for value in values:
-        if value not in allowed:
-            raise ShopError(f"{where}: {value!r} is not allowed; allowed: {', '.join(allowed)}")
+        if not isinstance(value, str) or value not in allowed:
+            raise ShopError(f"{where}: {_shown(value)} is not allowed; allowed: {', '.join(allowed)}")
+
+def _text(value: Any, where: str, most: int, least: int = 1) -> None:
+    if not isinstance(value, str) or not least <= len(value) <= most or _HIDDEN.search(value):
+        raise ShopError(f"{where} = {_shown(value)}; allowed: text in quotation marks, {least} to {most} "
+                        "characters, no line breaks or other control characters")
+
+def _plain(value: Any) -> bool:
+    "Whether it is a text, a number of a size that computes, or a day."
+    if isinstance(value, int | float):
+        return not isinstance(value, bool) and abs(value) < 1e18  # nan is not
+    return isinstance(value, date) or isinstance(value, str) and not _HIDDEN.search(value)
 
 # %% ../nbs/00a_tables.ipynb #030b22cd
+def _check_words(part: dict, where: str) -> None:
+    "Encoding, separator and format of times."
+    encoding, sample = part.get("encoding", "utf-8"), "user_id,item_id\n" * 5
+    try:
+        right = sample.encode(encoding).decode(encoding) == sample
+    except (LookupError, ValueError) as error:  # a name that is unknown here is told with the file that it is for
+        right = str(error).startswith("unknown encoding")
+    if not right:
+        raise ShopError(f"{where}: encoding = {_shown(encoding)} is no encoding of texts; "
+                        "usual are utf-8, gb18030, utf-16")
+    if not re.fullmatch('[^\n\r\0"]', part.get("separator", ",")) or not part.get("separator", ",").isascii():
+        raise ShopError(f"{where}: separator = {_shown(part['separator'])} should be one character: "
+                        "ASCII, no line end, no quotation mark")
+    style, days = part.get("time", "auto"), pd.to_datetime(["2024-06-18", "2019-11-23"], utc=True)
+    try:
+        again = days if style in ("auto", "s", "ms", "us") else pd.to_datetime(days.strftime(style), format=style, utc=True)
+    except Exception:  # pandas raises many kinds, some of them its regular expressions'
+        again = None
+    if again is None or (again.normalize() != days).any():
+        raise ShopError(f"{where}: time = {_shown(style)} cannot be; it is: {TABLE_KEYS['time'][2]}")
+
+def _check_names(part: dict, table: str, where: str) -> None:
+    "Columns, constants and actions."
+    for key in ("columns", "constants"):
+        _known(part.get(key, {}), [column.name for column in CONTRACT[table]], f"{where}.{key}]")
+    for name, value in part.get("columns", {}).items():
+        if not isinstance(value, str) or not 0 < len(value) <= 1000:
+            raise ShopError(f"{where}.columns]: {name} = {_shown(value)} should be the name of a column in the file")
+        if name in part.get("constants", {}):
+            raise ShopError(f"{where}.constants]: {name} is a column of the file by [{table}.columns]; take out one of the two")
+    for name, value in part.get("constants", {}).items():
+        if not _plain(value):
+            raise ShopError(f"{where}.constants]: {name} = {_shown(value)} should be one text, number or day")
+    _one_of(part.get("actions", {}).values(), (*ACTIONS, "ignore"), f"{where}.actions]")
+    if not all(isinstance(name, str) for name in part.get("actions", {})):
+        raise ShopError(f"{where}.actions]: the names of actions should be texts")
+
 def _check_section(part: dict, table: str, where: str) -> None:
     if not isinstance(part, dict):
-        raise ShopError(f"{where}: this must be a section, not {part!r}")
+        raise ShopError(f"{where}: this must be a section, not {_shown(part)}")
     _known(part, TABLE_KEYS, where)
     for key, value in part.items():
-        if not isinstance(value, TABLE_KEYS[key][0]):
-            raise ShopError(f"{where}: {key} = {value!r} cannot be; it is: {TABLE_KEYS[key][2]}")
+        if not isinstance(value, TABLE_KEYS[key][0]) or isinstance(value, bool):
+            raise ShopError(f"{where}: {key} = {_shown(value)} cannot be; it is: {TABLE_KEYS[key][2]}")
         if key in ("actions", "negative_quantity") and table != "behaviors":
             raise ShopError(f"{where}: {key} is for [behaviors] only")
-        if key in ("columns", "constants"):
-            _known(value, [column.name for column in CONTRACT[table]], f"{where[:-1]}.{key}]")
-    _one_of(part.get("actions", {}).values(), (*ACTIONS, "ignore"), f"{where[:-1]}.actions]")
+        if key in ("file", "sheet", "encoding", "time") and isinstance(value, str):
+            _text(value, f"{where}: {key}", 255)
+    _check_words(part, where)
+    _check_names(part, table, where[:-1])
     _one_of([part.get("money", "cents")], ("cents", "yuan"), f"{where}: money")
     _one_of([part.get("negative_quantity", "reject")], ("reject", "return"), f"{where}: negative_quantity")
-    if part.get("time", "auto") not in ("auto", "s", "ms", "us"):
-        try:
-            pd.Timestamp(2024, 6, 18).strftime(part["time"]).index("2")  # a format writes a date, anything else writes itself
-            pd.to_datetime(["2024"], format=part["time"], errors="coerce")
-        except ValueError:
-            raise ShopError(f"{where}: time = {part['time']!r} cannot be; it is: {TABLE_KEYS['time'][2]}") from None
-    if len(part.get("separator", ",")) != 1:
-        raise ShopError(f"{where}: separator = {part['separator']!r} should be one character")
-    scale = part.get("rating", [1, 5])
-    if len(scale) != 2 or not all(isinstance(end, int | float) for end in scale) or scale[0] == scale[1]:
-        raise ShopError(f"{where}: rating = {scale!r} should be two different numbers, [worst, best]")
+    scale, sheet = part.get("rating", [1, 5]), part.get("sheet", 0)
+    ends = [end for end in scale if not isinstance(end, str | date) and _plain(end) and abs(end) <= 1e9]
+    if len(scale) != 2 or len(ends) != 2 or abs(ends[0] - ends[1]) < 1e-6:
+        raise ShopError(f"{where}: rating = {_shown(scale)} should be two different numbers, [worst, best]")
+    if isinstance(sheet, int) and not 0 <= sheet < 1000:
+        raise ShopError(f"{where}: sheet = {_shown(sheet)} cannot be; it is: {TABLE_KEYS['sheet'][2]}")
 
 # %% ../nbs/00a_tables.ipynb #c513c51a
 def check_settings(settings: dict, file: str = "columns.toml") -> dict:
@@ -238,16 +296,20 @@ def check_settings(settings: dict, file: str = "columns.toml") -> dict:
     ShopError
         A key that nothing reads (a typo, mostly), or a value that cannot be.
     """
+    if not isinstance(settings, dict):
+        raise ShopError(f"{file}: {_shown(settings)} should be a dictionary with the keys {', '.join(SHOP_KEYS)}")
     _known(settings, SHOP_KEYS, file)
-    for key in ("name", "timezone", "currency"):
-        if not isinstance(settings.get(key, ""), str):
-            raise ShopError(f"{file}: {key} = {settings[key]!r} should be text in quotation marks")
+    for key, usual, most, least in (("name", "", 255, 0), ("timezone", "UTC", 64, 1), ("currency", "CNY", 20, 1)):
+        _text(settings.get(key, usual), f"{file}: {key}", most, least)
     try:
         ZoneInfo(settings.get("timezone", "Asia/Shanghai"))
     except (ValueError, OSError, KeyError):
-        raise ShopError(f"{file}: timezone = {settings['timezone']!r} is no time zone; one looks like 'Asia/Shanghai'") from None
+        raise ShopError(f"{file}: timezone = {_shown(settings['timezone'])} is no time zone; one looks like 'Asia/Shanghai'") from None
     if not isinstance(settings.get("clean", {}), dict):
-        raise ShopError(f"{file}: clean = {settings['clean']!r} should be a section [clean]")
+        raise ShopError(f"{file}: clean = {_shown(settings['clean'])} should be a section [clean]")
+    for key, value in settings.get("clean", {}).items():
+        if not all(map(_plain, value if isinstance(value, list | tuple) else [value])):
+            raise ShopError(f"{file}, [clean]: {_shown(key)} = {_shown(value)}; allowed: text, a number, or a list of them")
     for table in CONTRACT:
         _check_section(settings.get(table, {}), table, f"{file}, [{table}]")
     return settings
@@ -269,15 +331,24 @@ def read_settings(folder: str | Path) -> dict:
     Raises
     ------
     ShopError
-        A key that nothing reads (a typo, mostly), a value that cannot be, or a file that is not TOML in UTF-8.
+        A key that nothing reads (a typo, mostly), a value that cannot be, or a file that is not TOML in UTF-8 or cannot be read.
     """
     path = Path(folder) / "columns.toml"
-    if not path.exists():
-        return {}
     try:
-        return check_settings(tomllib.loads(path.read_text(encoding="utf-8-sig")), path.name)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ShopError(f"{path.name}: this is not TOML in UTF-8 ({error})") from None
+        if not path.exists():
+            return {}
+        if not path.is_file() or path.stat().st_size > 1 << 20:
+            raise ShopError(f"{path.name}: this is no file of settings: a folder, a device, or larger than 1 MiB")
+        settings = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ShopError(f"{path}: cannot be read ({error.strerror})") from None
+    except RecursionError:
+        raise ShopError(f"{path.name}: lists or sections in it are nested too deeply") from None
+    except ShopError:
+        raise
+    except ValueError as error:  # of TOML, of UTF-8, or of a number with thousands of digits
+        raise ShopError(f"{path.name}: this is not TOML in UTF-8 ({str(error)[:200]})") from None
+    return check_settings(settings, path.name)
 
 # %% ../nbs/00a_tables.ipynb #b67ee8ba
 from typing import Any

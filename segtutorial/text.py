@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.decomposition import TruncatedSVD
 from sklearn.preprocessing import normalize as unit_length
 from .keywords import log_odds
-from .store import read_model, write_model
+from .store import check_arrays, read_model, rebuilds, with_parameters, write_model
 from .stream import map_texts, read_texts
 from .tables import Shop, ShopError, local_time, moment
 from .tokens import CLAUSE_END, NEGATORS, STOP_WORDS, Tokenizer, clauses, normalize
@@ -130,15 +130,19 @@ class _Texts(TransformerMixin, BaseEstimator):
         return write_model(path, f"{type(self).__name__} 1", header, arrays)
 
     @classmethod
+    @rebuilds
     def load(cls, path: str | Path) -> Any:
         "A model as `save` wrote it; ShopError where the file is none."
         header, arrays = read_model(path, f"{cls.__name__} 1")
-        made = cls(**header["params"])
-        made.as_of_, made.vectorizer_ = header["as_of"], None
-        if "vectorizer" in header:
+        made = with_parameters(cls, header["params"])
+        made.as_of_, made.vectorizer_ = moment(header["as_of"], "UTC"), None
+        if "vectorizer" in header or arrays:
             made.vectorizer_ = Vectorizer._made(header["vectorizer"], arrays)
             made.vectorizer = clone(made.vectorizer_)
+            check_arrays(arrays, {"overall": ("d",)} | ({"components": ("d", "terms")} if "components" in arrays else {}))
             made.overall_, made.components_ = arrays["overall"], arrays.get("components")
+            if made._vectors(["好"])[0].shape != made.overall_.shape:
+                raise ShopError(f"the mean vector has the shape {made.overall_.shape}; needed: that of the vectors")
         return made
 
 class ItemText(_Texts):

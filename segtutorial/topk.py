@@ -16,7 +16,7 @@ import scipy.sparse as sp
 import torch
 from .interactions import as_matrix
 from .ranking import hit_rate, hits, ndcg, ranked_hits, recall
-from .store import read_model, write_model
+from .store import check_arrays, read_model, rebuilds, with_parameters, write_model
 from .tables import ShopError
 
 with warnings.catch_warnings():  # torch says once in a process that these tensors are new; here it says so to nobody
@@ -187,6 +187,9 @@ def top_k(users: torch.Tensor, items: torch.Tensor, k: int, exclude: Any = None,
     return _numbers(columns, scores)
 
 # %% ../nbs/10b_topk.ipynb #10a0fd16
+_SHAPES = {"user_factors_": ("n", "d"), "item_factors_": ("m", "d"), "users_": ("n", "d"), "items_": ("m", "d"), "weights_": ("m", "m"),
+           "data_": ("cells",), "indices_": ("cells",), "indptr_": ("rows",), "alpha0_": (), "reg_": (), "mean_": ()}
+
 class Ranker:
     """What models share that score items by a product of two vectors: `recommend`, `score`, `save`, `load`.
 
@@ -300,13 +303,22 @@ class Ranker:
         return write_model(path, f"{type(self).__name__} 1", {"params": self.get_params(), "shape": [self.n_users_, self.n_items_]}, arrays)
 
     @classmethod
+    @rebuilds
     def load(cls, path: str | Path, device: str = "auto") -> "Ranker":
         "A model as `save` wrote it, on a device of this machine; ShopError where the file is none."
         header, arrays = read_model(path, f"{cls.__name__} 1")
-        made = cls(**header["params"])
-        made.n_users_, made.n_items_ = header["shape"]
+        made = with_parameters(cls, header["params"])
+        made.n_users_, made.n_items_ = n, m = header["shape"]
+        check_arrays(arrays, {name: _SHAPES[name] for name in cls._arrays if name in _SHAPES}, n=n, m=m, rows=n + 1)
+        if min(arrays.get("alpha0_", 1), arrays.get("reg_", 1)) <= 0:
+            raise ShopError("alpha0_ and reg_ have to be above 0")
+        if "indptr_" in arrays:  # scipy trusts these, and would read beyond the arrays
+            sp.csr_array(tuple(arrays[name] for name in ("data_", "indices_", "indptr_")), shape=(n, m)).check_format(full_check=True)
         for name in cls._arrays:
             setattr(made, name, torch.from_numpy(arrays[name]).to(pick_device(device)) if name in arrays else None)
+        made.recommend(np.arange(n)[-1:], 1)  # so that what cannot answer is refused here
+        if cls.fold_in is not Ranker.fold_in:
+            made.recommend_new(sp.csr_array(([1.0], ([0], [m - 1])), shape=(1, m)), 1)
         return made
 
 # %% ../nbs/10b_topk.ipynb #b3c1d30d

@@ -16,7 +16,7 @@ import scipy.sparse as sp
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 from sklearn.preprocessing import normalize as unit_length
-from .store import read_model, write_model
+from .store import check_arrays, read_model, rebuilds, with_parameters, write_model
 from .tables import ShopError
 from .tokens import Tokenizer, normalize
 
@@ -170,6 +170,7 @@ class SkipGram(BaseEstimator):
         return write_model(path, "SkipGram 1", *self._state())
 
     @classmethod
+    @rebuilds
     def load(cls, path: str | Path) -> "SkipGram":
         "A model as `save` wrote it; ShopError where the file is none."
         return cls._made(*read_model(path, "SkipGram 1"))
@@ -180,9 +181,11 @@ class SkipGram(BaseEstimator):
 
     @classmethod
     def _made(cls, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> "SkipGram":
-        made = cls(**header["params"])
+        made = with_parameters(cls, header["params"])
         made.words_, made.chars_, made.losses_ = header["words"], header["chars"], header["losses"]
         made.vectors_, made.char_vectors_, made.counts_ = arrays["vectors"], arrays["char_vectors"], arrays["counts"]
+        lengths = {"words": len(set(made.words_)), "chars": len(set(made.chars_)), "d": made.n_dims}
+        check_arrays(arrays, {"vectors": ("words", "d"), "char_vectors": ("chars", "d"), "counts": ("words",)}, **lengths)
         made._rows = {word: row for row, word in enumerate(made.words_)}
         return made
 
@@ -317,6 +320,7 @@ class Vectorizer(TransformerMixin, BaseEstimator):
         return write_model(path, "Vectorizer 1", *self._state())
 
     @classmethod
+    @rebuilds
     def load(cls, path: str | Path) -> "Vectorizer":
         "A vectorizer as `save` wrote it; ShopError where the file is none."
         return cls._made(*read_model(path, "Vectorizer 1"))
@@ -338,13 +342,16 @@ class Vectorizer(TransformerMixin, BaseEstimator):
 
     @classmethod
     def _made(cls, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> "Vectorizer":
-        made = cls(**header["params"] | {"ngrams": tuple(header["params"]["ngrams"])})
+        made = with_parameters(cls, header["params"] | {"ngrams": tuple(header["params"]["ngrams"])})
+        units = made._units()
         if "tokenizer" in header:
-            made.tokenizer = Tokenizer(**header["tokenizer"])
+            made.tokenizer = with_parameters(Tokenizer, header["tokenizer"])
         if header["fitted"]:
-            made.counters_ = {unit: made._counter(unit, vocabulary=terms) for unit, terms in header["terms"].items()}
+            n_terms = sum(len(set(header["terms"][unit])) for unit in units)
+            check_arrays(arrays, {"idf": ("terms",)} | ({"vectors": ("terms", "d")} if made.method == "learned" else {}), terms=n_terms)
+            made.counters_ = {unit: made._counter(unit, vocabulary=header["terms"][unit]) for unit in units}
             made.idf_ = arrays["idf"]
-        if "skipgram" in header:
+        if made.method == "learned" and header["fitted"]:
             made.skipgram_ = SkipGram._made(header["skipgram"], arrays)
             made.skipgram = clone(made.skipgram_)
         return made

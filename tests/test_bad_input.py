@@ -94,7 +94,6 @@ REFUSED = {  # name: (files, what the message must name)
     "empty file": ({"behaviors": ""}, ["behaviors.csv", "empty"]),
     "header and no rows": ({"behaviors": HEAD}, ["behaviors.csv", "empty"]),
     "header, no rows and no line end": ({"behaviors": HEAD[:-1]}, ["behaviors.csv", "empty"]),
-    "empty products": ({"behaviors": log(), "products": "item_id,title,category,brand,price\n"}, ["products.csv", "empty"]),
     "times are texts": ({"behaviors": log().replace("17", "x")}, ["behaviors.csv", "row 2", "ts", "'x18683200'"]),
     "times in milliseconds": ({"behaviors": HEAD + line(ts=NOON * 1000)}, ["behaviors.csv", "row 2", "ts", str(NOON * 1000), "'ms'"]),
     "prices in yuan": ({"behaviors": log().replace(",990,", ",9.90,")}, ["behaviors.csv", "row 2", "price", "'9.90'", "money = 'yuan'"]),
@@ -150,6 +149,14 @@ def test_is_taken_and_what_is_rejected_is_said(case, made, taken):
     checked, rejected = taken(made(**files))
     assert [part for part in said if part not in checked] == [], checked
     assert len(rejected) == bool(row) and [part for part in row if part not in rejected[0]] == [], rejected
+
+
+def test_an_optional_table_without_rows_is_none(made, main, tmp_path):
+    "As of a small shop that nobody has reviewed yet; it is said, and the report is that of a shop without the table."
+    folder = made(behaviors=log(), products="item_id,title,category,brand,price\n", reviews="user_id,item_id,ts,rating,text\n")
+    code, checked, _ = main("check", "--data", folder)
+    assert code == 0 and "products.csv: a header and no rows" in checked and "reviews: missing" in checked
+    assert main("run", "--data", folder, "--out", tmp_path / "out")[0] == 0
 
 
 @pytest.mark.parametrize("lang, words", [("en", "Nobody bought anything before the day of the report"), ("zh", "报告日之前没有购买记录")])

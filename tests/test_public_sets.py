@@ -1,5 +1,5 @@
 """The real sets, where they lie on this machine: the counts that their publishers' files have, and the whole way from file to report."""
-import gzip, os
+import gzip, shutil
 
 import numpy as np
 import pandas as pd
@@ -126,10 +126,7 @@ def by_command(public_data, cli, tmp_path_factory):
     public_data("online_retail")
     folder = tmp_path_factory.mktemp("command")
     (folder / "columns.toml").write_text(TOML, encoding="utf-8")
-    try:
-        os.symlink(data_file("online_retail").resolve(), folder / "online_retail.csv.gz")
-    except OSError:
-        pytest.skip("skipped: this machine makes no links to files")
+    shutil.copy(data_file("online_retail"), folder / "online_retail.csv.gz")  # a link out of the folder is refused
     code, stdout, stderr = cli("run", "--data", folder, "--out", folder / "out", "--lang", "zh")
     assert code == 0, stderr
     assert str(folder / "out" / "index.html") in stdout
