@@ -455,6 +455,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                    'segtutorial/paretonbd.py'),
                                        'segtutorial.paretonbd.ParetoNBD._future': ( 'paretonbd.html#paretonbd._future',
                                                                                     'segtutorial/paretonbd.py'),
+                                       'segtutorial.paretonbd.ParetoNBD._limits': ( 'paretonbd.html#paretonbd._limits',
+                                                                                    'segtutorial/paretonbd.py'),
                                        'segtutorial.paretonbd.ParetoNBD._mean': ( 'paretonbd.html#paretonbd._mean',
                                                                                   'segtutorial/paretonbd.py'),
                                        'segtutorial.paretonbd.ParetoNBD._part': ( 'paretonbd.html#paretonbd._part',
