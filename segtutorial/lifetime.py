@@ -9,10 +9,9 @@ __all__ = ['GammaGamma', 'independence', 'Lifetime', 'lifetime_value', 'cut_poin
 from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
-from scipy.special import betaln, digamma
 from scipy.stats import spearmanr
 from .arguments import floats, number, whole
-from .bgnbd import FittedModel, OrderModel, horizon
+from .bgnbd import FittedModel, OrderModel, horizon, stirling
 from .rfm import TIERS, value_tier
 from .tables import ShopError
 
@@ -88,10 +87,11 @@ class GammaGamma(FittedModel):
     def _slope(self, theta: np.ndarray, x: np.ndarray, m: np.ndarray) -> tuple[float, np.ndarray]:
         p, q, v = np.exp(theta)
         shape, odds = p * x, x * m / v
-        own, others = -np.log1p(1 / odds), -np.log1p(odds)  # logarithms of the two shares of x m + v
-        value = shape * own + q * others - betaln(shape, q) - np.log(m)
-        common, share = digamma(shape + q), odds / (1 + odds)
-        slopes = [np.mean(shape * (common - digamma(shape) + own)), q * np.mean(common - digamma(q) + others), np.mean(q * share - shape * (1 - share))]
+        own, others = np.log1p(q / shape) - np.log1p(1 / odds), np.log1p(shape / q) - np.log1p(odds)  # the shares of x m + v beside those of the shapes, as logarithms
+        (rest, off), (rest_own, off_own), (rest_others, off_others) = (stirling(z) for z in (shape + q, shape, q))
+        value = shape * own + q * others + np.log(shape / (shape + q) * q / (2 * np.pi)) / 2 + rest - rest_own - rest_others - np.log(m)
+        share = odds / (1 + odds)
+        slopes = [np.mean(shape * (own - off + off_own)), q * np.mean(others - off + off_others), np.mean(q * share - shape * (1 - share))]
         return -float(value.mean()), -np.array(slopes)
 
     def _limits(self, loose: dict[str, bool]) -> list[str]:
