@@ -14,9 +14,7 @@ from .tables import ShopError
 
 def check_drawing(where: str, n: int, days: int, more: float, random_state: int, **shape: float) -> None:
     "Refuses, by a `ShopError`, numbers by which no customers can be drawn; `shape`: r, alpha and two more."
-    whole("n", n, 1, 10_000_000, where)
-    whole("days", days, 2, 36_500, where)
-    number("more", more, 0, 36_500, where=where)
+    n, days, more = whole("n", n, 1, 10_000_000, where), whole("days", days, 2, 36_500, where), number("more", more, 0, 36_500, where=where)
     whole("random_state", random_state, 0, where=where)
     for name, value in shape.items():
         number(name, value, 1e-3, 1e6, where=where)
@@ -173,16 +171,14 @@ class FittedModel:
     def summary(self, level: float = 0.95) -> pd.DataFrame:
         "The parameters with intervals (normal on the logarithm): `value`, `low`, `high`, nan where the log settles none; time in days, money in cents."
         value = np.exp(self._found())
-        number("level", level, above=0, below=1, where="summary")
-        far = norm.ppf((1 + level) / 2) * np.sqrt(np.where(self.settled_, np.diag(self.covariance_), np.nan))
+        far = norm.ppf((1 + number("level", level, above=0, below=1 - 1e-12, where="summary")) / 2) * np.sqrt(np.where(self.settled_, np.diag(self.covariance_), np.nan))
         return pd.DataFrame({"value": value, "low": value * np.exp(-far), "high": value * np.exp(far)}, index=list(self.names))
 
     def parameters(self, n: int, random_state: int = 0) -> np.ndarray:
         "The parameters as they may be, (n, p), in the order of `names`: drawn by `covariance_` on the logarithm."
         theta = np.tile(self._found(), (whole("n", n, 1, 100_000, "parameters"), 1))
         spread, axes = np.linalg.eigh(self.covariance_)
-        whole("random_state", random_state, 0, where="parameters")
-        normal = np.random.default_rng([random_state, len(self.names)]).standard_normal(theta.shape)
+        normal = np.random.default_rng([whole("random_state", random_state, 0, where="parameters"), len(self.names)]).standard_normal(theta.shape)
         drawn = theta + normal * np.sqrt(np.maximum(spread, 0)) @ axes.T
         return np.exp(np.clip(drawn, -3 * _END, 3 * _END))
 
@@ -307,9 +303,7 @@ class OrderModel(FittedModel):
         there, their pace and their leaving by what was seen of them, and their orders. Memory: 4 n bytes a customer, and about a hundred beside.
         """
         self._found()
-        horizon("simulate", days)
-        whole("n", n, 1, 100_000, "simulate")
-        whole("random_state", random_state, 0, where="simulate")
+        days, n, random_state = horizon("simulate", days), whole("n", n, 1, 100_000, "simulate"), whole("random_state", random_state, 0, where="simulate")
         x, t_x, T = _columns("simulate", table)
         rng = np.random.default_rng([random_state, 1])  # another stream than that of the parameters
         out = np.empty((len(x), n), dtype=np.int32)

@@ -96,7 +96,7 @@ class GammaGamma(FittedModel):
 
     def _limits(self, loose: dict[str, bool]) -> list[str]:
         notes, mean = [], self.p_ * self.v_ / (self.q_ - 1) if self.q_ > 1 else np.inf
-        steady, alike = self.p_ > 1e4 and loose["p"], self.q_ > 1e4 and loose["q"]
+        steady, alike = self.p_ > 1e3 and loose["p"], self.q_ > 1e3 and loose["q"]
         if steady and alike:
             notes.append(f"every order brings the same, {mean:,.0f} cents: the log shows no spread of money")
         elif steady:
@@ -127,8 +127,7 @@ class GammaGamma(FittedModel):
         orders = np.asarray(orders)
         if orders.ndim != 2 or len(orders) != len(x) or not orders.shape[1] or orders.dtype.kind not in "iuf" or not ((orders >= 0) & (orders <= 2**31)).all():
             raise ShopError(f"simulate: orders has shape {orders.shape} and holds {orders.dtype}; needed: a row for each of the {len(x):,} customers, of numbers from 0 to 2**31")
-        whole("random_state", random_state, 0, where="simulate")
-        rng, out = np.random.default_rng([random_state, 3]), np.zeros(orders.shape, dtype=np.float32)
+        rng, out = np.random.default_rng([whole("random_state", random_state, 0, where="simulate"), 3]), np.zeros(orders.shape, dtype=np.float32)
         for k, (p, q, v) in enumerate(self._drawn("simulate", parameters, orders.shape[1], random_state)):  # over futures, not customers
             some = np.flatnonzero(orders[:, k])
             rate = rng.standard_gamma(p * x[some] + q) / (v + x[some] * m[some])
@@ -156,18 +155,14 @@ class Lifetime(NamedTuple):
     tiers: pd.DataFrame
 
 def _check_lifetime(table, orders, spend, days, margin, discount, level, n, random_state, chunk):
+    "The numbers, checked, in the order in which they came."
     where = "lifetime_value"
-    horizon(where, days)
-    number("margin", margin, most=1, above=0, where=where)
-    number("discount", discount, 0, 100, where=where)
-    number("level", level, above=0, below=1, where=where)
-    whole("n", n, 20, 100_000, where)
-    whole("chunk", chunk, where=where)
-    whole("random_state", random_state, 0, 2**62, where)
     if not isinstance(orders, OrderModel) or not isinstance(spend, GammaGamma):
         raise ShopError(f"{where}: orders is a {type(orders).__name__} and spend a {type(spend).__name__}; needed: a fitted BGNBD or ParetoNBD, and a fitted GammaGamma")
     if not isinstance(table, pd.DataFrame) or "user_id" not in table:
         raise ShopError(f"{where}: the table has no column 'user_id'; repeat_orders makes one that has it")
+    return (horizon(where, days), number("margin", margin, most=1, above=0, where=where), number("discount", discount, 0, 100, where=where),
+            number("level", level, above=0, below=1, where=where), whole("n", n, 20, 100_000, where), whole("random_state", random_state, 0, 2**62, where), whole("chunk", chunk, where=where))
 
 def _discounted(table: pd.DataFrame, orders: OrderModel, days: float, discount: float) -> tuple[np.ndarray, np.ndarray]:
     "Mean orders (n,) in the next `days`, as they are and discounted."
@@ -216,7 +211,7 @@ def lifetime_value(table: pd.DataFrame, orders: OrderModel, spend: GammaGamma, d
     ShopError
         A parameter outside its range, or what the models refuse.
     """
-    _check_lifetime(table, orders, spend, days, margin, discount, level, n, random_state, chunk)
+    days, margin, discount, level, n, random_state, chunk = _check_lifetime(table, orders, spend, days, margin, discount, level, n, random_state, chunk)
     mean, counted = _discounted(table, orders, days, discount)
     factor = margin * np.divide(counted, mean, out=np.ones_like(mean), where=mean > 0)
     each = spend.expected(table)
@@ -271,7 +266,7 @@ def cut_points(value: np.ndarray, numbers: list[int], effect: float = 0.05) -> p
         raise ShopError(f"cut_points: value {at} is {value[at]:g}; needed: expected money in cents, finite and from 0")
     if not value.sum() > 0:
         raise ShopError(f"cut_points: the {len(value):,} values are 0 in sum, so there is nothing to cut")
-    number("effect", effect, above=0, most=1e6, where="cut_points")
+    effect = number("effect", effect, above=0, most=1e6, where="cut_points")
     if np.ndim(numbers) != 1 or not len(numbers):
         raise ShopError(f"cut_points: numbers = {numbers!r}; needed: a list of whole numbers from 1, such as [50, 300]")
     reached = np.array([min(whole("numbers", count, where="cut_points"), len(value)) for count in numbers])
