@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 import numpy as np
 import pandas as pd
+from .arguments import check_table, check_zone, floats, number, whole
 from .bgnbd import BGNBD, repeat_orders
 from .clean import clean
 from .features import user_features
@@ -57,13 +58,18 @@ def hold_out(shop: Shop, as_of: int | str, days: int, cleaned: bool = False) -> 
     ShopError
         The log ends before the days do, or nobody bought before `as_of`.
     """
-    start = moment(as_of, shop.timezone)
+    if not isinstance(shop, Shop):
+        raise ShopError(f"hold_out: {type(shop).__name__} is no Shop; load_shop and simulate_shop make one")
+    start, days = moment(as_of, check_zone(shop.timezone)), whole("days", days, 1, 36_500, "hold_out")
+    check_table("hold_out", shop.behaviors, ("user_id", "action", "ts"), ("quantity", "price", "net_quantity"))
+    if not shop.behaviors["ts"].notna().any():
+        raise ShopError("hold_out: the log has no events with a time")
     end, last = _days_on(start, days, shop.timezone), int(shop.behaviors["ts"].max())
-    if days < 1 or last < end - 86_400:
+    if last < end - 86_400:
         raise ShopError(f"hold_out: the log ends on {local_time(pd.Series([last]), shop.timezone)[0]:%Y-%m-%d}, and {days} days after as_of end on "
                         f"{local_time(pd.Series([end - 1]), shop.timezone)[0]:%Y-%m-%d}; give days from 1 to {max((last - start) // 86_400 + 1, 0)}, or an earlier as_of")
-    past, whole = (_until(shop, moment_, cleaned) for moment_ in (start, end))
-    return Cut(past, _customers(past, whole, start, days))
+    past, later = (_until(shop, moment_, cleaned) for moment_ in (start, end))
+    return Cut(past, _customers(past, later, start, days))
 
 def _until(shop: Shop, end: int, cleaned: bool) -> Shop:
     "The shop before a moment, cleaned as it stood then."
@@ -83,9 +89,23 @@ def _customers(past: Shop, whole: Shop, start: int, days: int) -> pd.DataFrame:
     return table
 
 # %% ../nbs/06f_holdout.ipynb #96be4ddf
+def _finite(where: str, name: str, values: Any) -> np.ndarray:
+    found = floats(name, values, where)
+    good = np.abs(found) < 1e30  # sums stay finite
+    if not good.all():
+        raise ShopError(f"{where}: {name!r} is {found[~good][0]:g} in row {int(np.argmin(good))}; every customer needs a finite number")
+    return found
+
+def _paired(where: str, said: Any, came: Any) -> tuple[np.ndarray, np.ndarray]:
+    said, came = _finite(where, "said", said), _finite(where, "came", came)
+    if not len(said) or len(said) != len(came):
+        raise ShopError(f"{where}: {len(said):,} forecasts and {len(came):,} numbers that came; needed: as many of both, and at least one")
+    return said, came
+
 def share_caught(said: np.ndarray, came: np.ndarray, top: float = 0.1) -> float:
     "Of all that `came` (n,), the share of the `top` of customers whom `said` (n,) puts first; equal ones have equal chances for a place. nan where nothing came."
-    n = max(round(len(said) * top), 1)
+    said, came = _paired("share_caught", said, came)
+    n = max(round(len(said) * number("top", top, above=0, most=1, where="share_caught")), 1)
     last = np.partition(said, -n)[-n]
     above, tie = said > last, said == last
     total = came.sum()
@@ -110,15 +130,20 @@ def forecast_scores(forecasts: pd.DataFrame, came: np.ndarray, ranks: tuple[str,
     DataFrame
         `bias` (a share: 0.1 is a tenth too much), `mae`, `top` (see `share_caught`), each with `_low` and `_high`.
     """
-    came, rows = np.asarray(came, float), {}
+    n, level = whole("n", n, 1, 100_000, "forecast_scores"), number("level", level, above=0, below=1, where="forecast_scores")
+    random_state = whole("random_state", random_state, 0, where="forecast_scores")
+    if not isinstance(forecasts, pd.DataFrame) or not isinstance(ranks, tuple | list):
+        raise ShopError(f"forecast_scores: forecasts is a {type(forecasts).__name__} and ranks {ranks!r}; needed: a DataFrame with a column for each forecast, and a tuple of their names")
+    came, rows = _finite("forecast_scores", "came", came), {}
+    if (came < 0).any():
+        raise ShopError(f"forecast_scores: what came is {came.min():g} in row {int(came.argmin())}; needed: numbers from 0")
     if not came.sum() > 0:
         raise ShopError(f"forecast_scores: nothing came from {len(came):,} customers; there is nothing to judge by")
     for name, said in (*forecasts.items(), ("perfect", came)):
-        said = np.asarray(said, float)
+        said = floats(str(name), said, "forecast_scores")
         if len(said) != len(came):
             raise ShopError(f"forecast_scores: {name!r} has {len(said):,} rows and what came {len(came):,}; needed: one customer a row in both, in the same order")
-        if not np.isfinite(said).all():
-            raise ShopError(f"forecast_scores: {name!r} is {said[~np.isfinite(said)][0]} in row {int(np.argmin(np.isfinite(said)))}; every customer needs a number")
+        _finite("forecast_scores", str(name), said)
         row = {}
         for what, measure in (("bias", lambda s, c: s.sum() / c.sum() - 1), ("mae", lambda s, c: np.abs(s - c).mean()), ("top", share_caught)):
             found = (np.nan,) * 3 if name in ranks and what != "top" else bootstrap(measure, said, came, n=n, level=level, random_state=random_state)
@@ -128,6 +153,9 @@ def forecast_scores(forecasts: pd.DataFrame, came: np.ndarray, ranks: tuple[str,
 
 def by_decile(said: np.ndarray, came: np.ndarray, parts: int = 10, level: float = 0.95, random_state: int = 0) -> pd.DataFrame:
     "Customers in `parts` groups by what was `said`, least first: `part` from 1, `customers`, the means `said` and `came`, the latter with `low` and `high`."
+    said, came = _paired("by_decile", said, came)
+    parts, level = whole("parts", parts, 1, len(said), "by_decile"), number("level", level, above=0, below=1, where="by_decile")
+    random_state = whole("random_state", random_state, 0, where="by_decile")
     place = np.argsort(np.argsort(said, kind="stable"), kind="stable") * parts // len(said)
     rows = []
     for part in range(parts):
@@ -139,7 +167,10 @@ def by_decile(said: np.ndarray, came: np.ndarray, parts: int = 10, level: float 
 # %% ../nbs/06f_holdout.ipynb #c6c5b96b
 def _halves(behaviors: pd.DataFrame, end: int, timezone: str, where: str) -> tuple[int, int]:
     "The moment in the middle of the log before `end`, and the days from there."
-    first = int(behaviors["ts"].min())
+    before = behaviors["ts"][behaviors["ts"] < end]
+    if not len(before):
+        raise ShopError(f"{where}: there is no event before as_of = {end}")
+    first = int(before.min())
     length = (end - first) // 2 // 86_400
     if length < 2:
         raise ShopError(f"{where}: {(end - first) / 86_400:.1f} days from the first event to as_of; needed: 4, for two halves")
@@ -175,7 +206,8 @@ class Combination:
             The log is shorter than four days, nobody of the first half came again, or what the models refuse.
         """
         from sklearn.linear_model import PoissonRegressor  # only here: a slow import
-        end = moment(as_of, timezone)
+        end = moment(as_of, check_zone(timezone))
+        check_table("Combination", behaviors, ("user_id", "action", "ts"), ("quantity", "price", "net_quantity"))
         middle, length = _halves(behaviors, end, timezone, "Combination")
         early, late = repeat_orders(behaviors, middle, timezone), repeat_orders(behaviors, end, timezone)
         again = late.set_index("user_id")["x"].reindex(early["user_id"]).to_numpy() - early["x"].to_numpy()
@@ -192,19 +224,24 @@ class Combination:
     def _logs(self, table: pd.DataFrame, days: float, money: bool, *models: Any) -> pd.DataFrame:
         logs = {type(model).__name__: np.log(np.maximum(model.expected(table, days), 1e-12)) for model in models}
         if money:
-            first = table["m_0"].fillna(0)
-            mean = (first + table["x"] * table["m_x"].fillna(0)) / (table["x"] + 1)
-            logs |= {"first order": np.log1p(first.to_numpy()), "mean order": np.log1p(mean.to_numpy())}
+            x, first, later = (np.nan_to_num(floats(name, table[name], "Combination")) for name in ("x", "m_0", "m_x"))
+            if min(first.min(), later.min()) < 0 or max(first.max(), later.max()) > 1e13:
+                raise ShopError("Combination: m_0 and m_x hold money below 0 or above 1e13 cents; net returns first, as clean does")
+            logs |= {"first order": np.log1p(first), "mean order": np.log1p((first + x * later) / (x + 1))}
         return pd.DataFrame(logs)
 
     def expected(self, table: pd.DataFrame, days: float) -> np.ndarray:
         "Mean number (n,) of orders in the next `days` for each customer, by a table of `repeat_orders`."
         self._fitted()
         money = "first order" in self.weights_
+        for name in ("m_0", "m_x") if money else ():
+            if name not in table:
+                raise ShopError(f"expected: the table has no column {name!r}; repeat_orders makes one that has it")
         if money and not table["m_0"].notna().any():
             raise ShopError("expected: the table has no money (m_0), and the weights of the first and the mean order need it")
         logs = self._logs(table, days, money, self.bgnbd_, self.paretonbd_)
-        return np.exp(self.weights_["one"] + sum(self.weights_[name] * logs[name].to_numpy() for name in logs))
+        log = self.weights_["one"] + sum(self.weights_[name] * logs[name].to_numpy() for name in logs)
+        return np.exp(np.minimum(log, np.log(1e9)))  # no customer orders more than that, whatever the horizon
 
     def _fitted(self) -> None:
         if not hasattr(self, "bgnbd_"):

@@ -9,24 +9,27 @@ __all__ = ['GammaGamma', 'independence', 'Lifetime', 'lifetime_value', 'cut_poin
 from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
-from scipy.special import digamma, gammaln
 from scipy.stats import spearmanr
-from .bgnbd import FittedModel, OrderModel
+from .arguments import floats, number, whole
+from .bgnbd import FittedModel, OrderModel, horizon, stirling
 from .rfm import TIERS, value_tier
 from .tables import ShopError
 
 # %% ../nbs/06d_lifetime.ipynb #4ccbae37
 def _money(table: Any, where: str) -> tuple[np.ndarray, np.ndarray]:
     "x and m_x as float64, m_x 0 where x is 0; an error that names the first row that cannot be."
-    missing = [name for name in ("x", "m_x") if name not in table]
+    names = list(table) if isinstance(table, dict) else list(getattr(table, "columns", ()))
+    missing = [name for name in ("x", "m_x") if name not in names]
     if missing:
         raise ShopError(f"{where}: the table has no column {missing[0]!r}; repeat_orders makes one that has x and m_x")
-    x, m = np.asarray(table["x"], dtype=np.float64), np.asarray(table["m_x"], dtype=np.float64)
+    x, m = floats("x", table["x"], where), floats("m_x", table["m_x"], where)
+    if len(x) != len(m):
+        raise ShopError(f"{where}: x has {len(x):,} rows and m_x {len(m):,}; needed: as many each")
     m = np.where(x > 0, m, 0)
-    good = np.isfinite(x) & (x >= 0) & (m >= 0) & (m < np.inf)
+    good = (x >= 0) & (x <= 1e6) & (x == np.floor(x)) & (m >= 0) & (m <= 1e13)
     if not good.all():
         at = int(np.argmin(good))
-        raise ShopError(f"{where}: row {at} has x = {x[at]:g}, m_x = {m[at]:g}; needed: x from 0, and the mean money of its repeat orders from 0. Net returns first, as clean does")
+        raise ShopError(f"{where}: row {at} has x = {x[at]:g}, m_x = {m[at]:g}; needed: whole x from 0 to a million, and the mean money of its repeat orders from 0 to 1e13 cents. Net returns first, as clean does")
     return x, m
 
 class GammaGamma(FittedModel):
@@ -63,23 +66,46 @@ class GammaGamma(FittedModel):
         Raises
         ------
         ShopError
-            Money below 0, fewer than two customers with a repeat order that brought something, or a search that does not end.
+            Money below 0, fewer than two customers with a repeat order that brought something, or a search that does not end. Where all of them have the same
+        mean there is nothing to search: every order is then taken to bring that much, and `notes_` says so.
         """
         x, m = _money(table, "GammaGamma")
         use = (x > 0) & (m > 0)
-        if use.sum() < 2 or np.ptp(m[use]) == 0:
-            raise ShopError(f"GammaGamma: {use.sum():,} customers have a repeat order that brought something, with {len(np.unique(m[use])):,} different means; needed: two of both. Without prices there is no lifetime value in money")
+        if use.sum() < 2:
+            raise ShopError(f"GammaGamma: {use.sum():,} of {len(x):,} customers have a repeat order that brought something; needed: two. Without prices there is no lifetime value in money")
         self.n_, self.left_out_ = int(use.sum()), int(((x > 0) & (m == 0)).sum())
-        x, m = x[use], m[use]
-        def slope(theta):
-            p, q, v = params = np.exp(theta)
-            shape, total = p * x, v + x * m
-            value = gammaln(shape + q) - gammaln(shape) - gammaln(q) + q * np.log(v) + (shape - 1) * np.log(m) + shape * np.log(x) - (shape + q) * np.log(total)
-            common = digamma(shape + q) - np.log(total)
-            slopes = np.array([np.mean(x * (common - digamma(shape) + np.log(m * x))), np.mean(common) - digamma(q) + np.log(v), q / v - np.mean((shape + q) / total)])
-            return -value.mean(), -slopes * params
-        self._search(slope, [2.0, 3.0, m.mean()], len(x), 1000, "look for single orders of a size that no customer makes", most=30)
+        unit = m[use].mean()  # the search is in this unit, so that a currency of small coins finds what one of large coins does
+        x, m = x[use], m[use] / unit
+        slope, units = lambda theta: self._slope(theta, x, m), (1.0, 1.0, float(unit))
+        if np.ptp(m) < 1e-9:
+            self._settle(slope, np.array([12.0, 12.0, np.log1p(-np.exp(-12.0))]), len(x), units)  # the mean order, p v / (q - 1), is then the one price
+        else:
+            self._search(slope, [2.0, 3.0, 1.0], len(x), 1000, "look for single orders of a size that no customer makes", units)
+        self.loglik_ -= len(x) * float(np.log(unit))
         return self
+
+    def _slope(self, theta: np.ndarray, x: np.ndarray, m: np.ndarray) -> tuple[float, np.ndarray]:
+        p, q, v = np.exp(theta)
+        shape, odds = p * x, x * m / v
+        own, others = np.log1p(q / shape) - np.log1p(1 / odds), np.log1p(shape / q) - np.log1p(odds)  # the shares of x m + v beside those of the shapes, as logarithms
+        (rest, off), (rest_own, off_own), (rest_others, off_others) = (stirling(z) for z in (shape + q, shape, q))
+        value = shape * own + q * others + np.log(shape / (shape + q) * q / (2 * np.pi)) / 2 + rest - rest_own - rest_others - np.log(m)
+        share = odds / (1 + odds)
+        slopes = [np.mean(shape * (own - off + off_own)), q * np.mean(others - off + off_others), np.mean(q * share - shape * (1 - share))]
+        return -float(value.mean()), -np.array(slopes)
+
+    def _limits(self, loose: dict[str, bool]) -> list[str]:
+        notes, mean = [], self.p_ * self.v_ / (self.q_ - 1) if self.q_ > 1 else np.inf
+        steady, alike = self.p_ > 1e3 and loose["p"], self.q_ > 1e3 and loose["q"]
+        if steady and alike:
+            notes.append(f"every order brings the same, {mean:,.0f} cents: the log shows no spread of money")
+        elif steady:
+            notes.append("all orders of a customer bring the same: the log shows differences between customers only")
+        elif alike:
+            notes.append(f"customers do not differ in what an order brings, {mean:,.0f} cents in the mean: the log shows differences between orders only")
+        if self.q_ <= 1:
+            notes.append(f"q = {self.q_:.3g} is at most 1: a few customers bring so much that the mean of all has no bound")
+        return notes
 
     def expected(self, table: pd.DataFrame) -> np.ndarray:
         """Mean money (n,) of the next order in cents; for who has no repeat order that of all customers.
@@ -98,11 +124,14 @@ class GammaGamma(FittedModel):
     def simulate(self, table: pd.DataFrame, orders: np.ndarray, random_state: int = 0, parameters: np.ndarray | None = None) -> np.ndarray:
         "Money (customers, n) in cents, float32, of as many orders as `orders` (customers, n) says: a rate for each customer by what was seen, and a sum of orders at it."
         x, m = _money(table, "simulate")
-        rng, out = np.random.default_rng([random_state, 3]), np.zeros(orders.shape, dtype=np.float32)
-        for k, (p, q, v) in enumerate(self.parameters(orders.shape[1], random_state) if parameters is None else parameters):  # over futures, not customers
+        orders = np.asarray(orders)
+        if orders.ndim != 2 or len(orders) != len(x) or not orders.shape[1] or orders.dtype.kind not in "iuf" or not ((orders >= 0) & (orders <= 2**31)).all():
+            raise ShopError(f"simulate: orders has shape {orders.shape} and holds {orders.dtype}; needed: a row for each of the {len(x):,} customers, of numbers from 0 to 2**31")
+        rng, out = np.random.default_rng([whole("random_state", random_state, 0, where="simulate"), 3]), np.zeros(orders.shape, dtype=np.float32)
+        for k, (p, q, v) in enumerate(self._drawn("simulate", parameters, orders.shape[1], random_state)):  # over futures, not customers
             some = np.flatnonzero(orders[:, k])
             rate = rng.standard_gamma(p * x[some] + q) / (v + x[some] * m[some])
-            out[some, k] = rng.standard_gamma(p * orders[some, k]) / rate
+            out[some, k] = np.minimum(rng.standard_gamma(p * orders[some, k]) / np.maximum(rate, 1e-200), 1e30)  # no future is more than a float32 holds
         return out
 
 def independence(table: pd.DataFrame) -> tuple[float, float]:
@@ -125,6 +154,26 @@ class Lifetime(NamedTuple):
     total: tuple[float, float, float]
     tiers: pd.DataFrame
 
+def _check_lifetime(table, orders, spend, days, margin, discount, level, n, random_state, chunk):
+    "The numbers, checked, in the order in which they came."
+    where = "lifetime_value"
+    if not isinstance(orders, OrderModel) or not isinstance(spend, GammaGamma):
+        raise ShopError(f"{where}: orders is a {type(orders).__name__} and spend a {type(spend).__name__}; needed: a fitted BGNBD or ParetoNBD, and a fitted GammaGamma")
+    if not isinstance(table, pd.DataFrame) or "user_id" not in table:
+        raise ShopError(f"{where}: the table has no column 'user_id'; repeat_orders makes one that has it")
+    return (horizon(where, days), number("margin", margin, most=1, above=0, where=where), number("discount", discount, 0, 100, where=where),
+            number("level", level, above=0, below=1, where=where), whole("n", n, 20, 100_000, where), whole("random_state", random_state, 0, 2**62, where), whole("chunk", chunk, where=where))
+
+def _discounted(table: pd.DataFrame, orders: OrderModel, days: float, discount: float) -> tuple[np.ndarray, np.ndarray]:
+    "Mean orders (n,) in the next `days`, as they are and discounted."
+    steps = min(max(1, round(days / 30)), 120) if discount else 1  # a limit, so that no horizon takes for ever
+    edges = np.linspace(0, days, steps + 1)
+    mean, counted = np.zeros(len(table)), np.zeros(len(table))
+    for start, end in zip(edges[:-1], edges[1:]):  # over months
+        before, mean = mean, orders.expected(table, end)
+        counted += (1 + discount) ** (-(start + end) / 2 / 365) * np.maximum(mean - before, 0)
+    return mean, counted
+
 def lifetime_value(table: pd.DataFrame, orders: OrderModel, spend: GammaGamma, days: float = 365, margin: float = 1.0, discount: float = 0.0, level: float = 0.9, n: int = 300,
                    random_state: int = 0, chunk: int = 50_000) -> Lifetime:
     """What each customer will bring in the next `days`, with an interval by simulation.
@@ -136,11 +185,11 @@ def lifetime_value(table: pd.DataFrame, orders: OrderModel, spend: GammaGamma, d
     orders, spend : BGNBD or ParetoNBD, GammaGamma
         Fitted, usually on the same table.
     days : float
-        The horizon.
+        The horizon, a century at most.
     margin : float
         Of the money, what the shop keeps, 0 to 1.
     discount : float
-        A year, such as 0.1; an order after `t` days counts 1 / 1.1^(t/365).
+        A year, such as 0.1; an order after `t` days counts 1 / 1.1^(t/365), with `t` the middle of its month (beyond ten years, of its 120th part of the horizon).
     level : float
         Of the intervals.
     n : int
@@ -162,14 +211,8 @@ def lifetime_value(table: pd.DataFrame, orders: OrderModel, spend: GammaGamma, d
     ShopError
         A parameter outside its range, or what the models refuse.
     """
-    if not (0 < days < np.inf and 0 < margin <= 1 and 0 <= discount < np.inf and 0 < level < 1 and n >= 20 and chunk >= 1):
-        raise ShopError(f"lifetime_value: days = {days}, margin = {margin}, discount = {discount}, level = {level}, n = {n}, chunk = {chunk}; allowed: days above 0, margin above 0 to 1, discount from 0, level between 0 and 1, n from 20, chunk from 1")
-    if "user_id" not in table:
-        raise ShopError("lifetime_value: the table has no column 'user_id'; repeat_orders makes one that has it")
-    edges = np.linspace(0, days, max(2, round(days / 30) + 1) if discount else 2)
-    means = np.stack([np.zeros(len(table)), *(orders.expected(table, day) for day in edges[1:])])
-    weight = (1 + discount) ** (-(edges[1:] + edges[:-1]) / 2 / 365)
-    mean, counted = means[-1], weight @ np.diff(means, axis=0)
+    days, margin, discount, level, n, random_state, chunk = _check_lifetime(table, orders, spend, days, margin, discount, level, n, random_state, chunk)
+    mean, counted = _discounted(table, orders, days, discount)
     factor = margin * np.divide(counted, mean, out=np.ones_like(mean), where=mean > 0)
     each = spend.expected(table)
     draws = orders.parameters(n, random_state), spend.parameters(n, random_state)
@@ -214,12 +257,20 @@ def cut_points(value: np.ndarray, numbers: list[int], effect: float = 0.05) -> p
     Raises
     ------
     ShopError
-        There is no value, a number below 1, or an effect that is not above 0.
+        A value that is not finite or below 0, none above 0, a number below 1, or an effect that is not above 0.
     """
-    value = np.sort(np.asarray(value, float))[::-1]
-    if not len(value) or not np.isfinite(value).all() or value.sum() <= 0 or not 0 < effect < np.inf or min(numbers, default=0) < 1:
-        raise ShopError(f"cut_points: {len(value):,} values, numbers = {numbers}, effect = {effect}; needed: values above 0 in sum, numbers from 1, an effect above 0")
-    reached = np.minimum(np.asarray(numbers, int), len(value))
+    value = floats("value", value, "cut_points")
+    good = (value >= 0) & (value < 1e30)
+    if not good.all():
+        at = int(np.argmin(good))
+        raise ShopError(f"cut_points: value {at} is {value[at]:g}; needed: expected money in cents, finite and from 0")
+    if not value.sum() > 0:
+        raise ShopError(f"cut_points: the {len(value):,} values are 0 in sum, so there is nothing to cut")
+    effect = number("effect", effect, above=0, most=1e6, where="cut_points")
+    if np.ndim(numbers) != 1 or not len(numbers):
+        raise ShopError(f"cut_points: numbers = {numbers!r}; needed: a list of whole numbers from 1, such as [50, 300]")
+    reached = np.array([min(whole("numbers", count, where="cut_points"), len(value)) for count in numbers])
+    value = np.sort(value)[::-1]
     total = value.cumsum()
     return pd.DataFrame({"customers": reached, "cut": value[reached - 1], "value": total[reached - 1], "share": total[reached - 1] / total[-1], "worth": effect * value[reached - 1]})
 
@@ -240,9 +291,12 @@ def tier_changes(past: pd.Series, found: Lifetime, brought: pd.Series | None = N
     DataFrame
         `past_tier`, `future_tier`, `customers`, `brought` (cents, the past), `value` (cents, the future).
     """
-    brought = past if brought is None else brought
+    if not isinstance(found, Lifetime):
+        raise ShopError(f"tier_changes: found is a {type(found).__name__}; needed: what lifetime_value returns")
+    past = floats("past", past, "tier_changes")
+    brought = past if brought is None else floats("brought", brought, "tier_changes")
     if not len(past) == len(brought) == len(found.customers):
         raise ShopError(f"tier_changes: {len(past):,} sums of money and {len(found.customers):,} customers; needed: one each, in the same order")
-    table = pd.DataFrame({"past_tier": value_tier(pd.Series(np.asarray(past, float))), "future_tier": found.customers["tier"].to_numpy(), "brought": np.asarray(brought, float), "value": found.customers["value"].to_numpy()})
+    table = pd.DataFrame({"past_tier": value_tier(pd.Series(past)), "future_tier": found.customers["tier"].to_numpy(), "brought": brought, "value": found.customers["value"].to_numpy()})
     pairs = table.groupby(["past_tier", "future_tier"], observed=True).agg(customers=("value", "size"), brought=("brought", "sum"), value=("value", "sum"))
     return pairs.reset_index()

@@ -8,9 +8,10 @@ __all__ = ['periods', 'windows', 'movement', 'transitions', 'tier_forecast']
 # %% ../nbs/06b_movement.ipynb #fdf518c0
 import numpy as np
 import pandas as pd
+from .arguments import check_table, check_zone, floats, whole
 from .metrics import bootstrap
 from .orders import kept_buys
-from .rfm import TIERS, value_tier
+from .rfm import TIERS, _check_shares, _need, value_tier
 from .tables import ShopError, day_start, local_time, moment
 
 # %% ../nbs/06b_movement.ipynb #f07dce66
@@ -25,7 +26,20 @@ def periods(first: int, last: int, timezone: str = "Asia/Shanghai", frequency: s
         Where the shop's days begin.
     frequency : str
         A pandas offset of starts: 'QS' quarters, 'MS' months, 'W-MON' weeks.
+
+    Raises
+    ------
+    ShopError
+        A moment, time zone or frequency that does not exist, or a frequency of less than a day.
     """
+    check_zone(timezone)
+    first, last = (whole(name, value, 0, 2**34 - 1, "periods") for name, value in (("first", first), ("last", last)))
+    try:
+        tick = isinstance(pd.tseries.frequencies.to_offset(frequency), pd.offsets.Tick)
+    except (ValueError, TypeError):
+        tick = True
+    if tick or not isinstance(frequency, str):
+        raise ShopError(f"periods: frequency = {frequency!r}; allowed: a pandas offset of a day or more, such as 'QS', 'MS' or 'W-MON'")
     start, end = local_time(pd.Series([first, last]), timezone)
     return [day_start(day, timezone) for day in pd.date_range(start.normalize(), end, freq=frequency, normalize=True)]
 
@@ -38,8 +52,10 @@ def windows(first: int, as_of: int, days: int = 90) -> list[int]:
     Raises
     ------
     ShopError
-        There is no time between `first` and `as_of`, or `days` is not above 0.
+        There is no time between `first` and `as_of`, or `days` is no whole number above 0.
     """
+    days = whole("days", days, 1, 36_500, "windows")
+    first, as_of = (whole(name, value, -(2**33), 2**34 - 1, "windows") for name, value in (("first", first), ("as_of", as_of)))
     span = as_of - first
     if span > 2 * 86400:  # the day of the first event counts as a whole one, and windows have whole days
         span = -(-span // 86400) * 86400
@@ -83,6 +99,11 @@ def movement(behaviors: pd.DataFrame, edges: list[int], timezone: str = "Asia/Sh
     ShopError
         Edges that do not rise, or a column is missing.
     """
+    check_zone(timezone)
+    _check_shares("movement", shares)
+    check_table("movement", behaviors, ("user_id", "action", "ts"), ("quantity", "price", "net_quantity"))
+    if isinstance(edges, str) or not np.iterable(edges):
+        raise ShopError(f"movement: edges = {edges!r}; needed: a list of moments that rise")
     edges = [moment(edge, timezone) for edge in edges]
     if edges != sorted(set(edges)):
         raise ShopError(f"movement: edges = {edges}; needed: moments that rise")
@@ -100,6 +121,9 @@ def movement(behaviors: pd.DataFrame, edges: list[int], timezone: str = "Asia/Sh
 # %% ../nbs/06b_movement.ipynb #3719807b
 def transitions(moves: pd.DataFrame, period: int | None = None) -> pd.DataFrame:
     "Users by tier before (rows) and tier now (columns): `moves` as `movement` gives it, one of its periods or all together."
+    _need("transitions", moves, "period", "before", "tier")
+    if period is not None:
+        period = whole("period", period, 0, where="transitions")
     moves = moves if period is None else moves[moves["period"] == period]
     return pd.crosstab(moves["before"], moves["tier"]).reindex(index=[*TIERS, "back", "new"], columns=[*TIERS, "absent"], fill_value=0)
 
@@ -121,6 +145,9 @@ def tier_forecast(moves: pd.DataFrame, n: int = 1000, random_state: int = 0) -> 
         (cents) that they brought in it, whether they came or not, each with `_low` and `_high`: 95 %, by drawing users with all their
         periods.
     """
+    _need("tier_forecast", moves, "user_id", "before", "tier", "spent")
+    n, random_state = whole("n", n, 1, 100_000, "tier_forecast"), whole("random_state", random_state, 0, where="tier_forecast")
+    moves = moves.assign(spent=floats("spent", moves["spent"], "tier_forecast"))
     known = moves[moves["before"].isin(TIERS)].assign(came=lambda rows: (rows["tier"] != "absent").astype(float))
     users = known.groupby(["before", "user_id"]).agg(rows=("came", "size"), came=("came", "sum"), spent=("spent", "sum"))
     rows = []

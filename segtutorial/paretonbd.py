@@ -9,27 +9,30 @@ __all__ = ['ParetoNBD', 'alive_at_rates', 'draw_leavers']
 import numpy as np
 import pandas as pd
 from numpy.polynomial.legendre import leggauss
-from scipy.special import digamma, gammaln
-from .bgnbd import OrderModel
+from scipy.special import digamma, expit, exprel
+from .arguments import floats
+from .bgnbd import OrderModel, check_drawing, log_rise, one_pace
+from .tables import ShopError
 
 # %% ../nbs/06e_paretonbd.ipynb #c3f3b948
 _POINTS, _WEIGHTS = leggauss(24)
 
 def _gone(x: np.ndarray, t_x: np.ndarray, T: np.ndarray, r: float, alpha: float, s: float, beta: float, means: bool = True) -> tuple[np.ndarray, ...]:
-    "Logarithm of s times the integral, and, with `means`, the means under it of log(alpha + t), 1 / (alpha + t), log(beta + t), 1 / (beta + t); each (n,)."
+    """Logarithm of s alpha^(r+x) beta^s times the integral, and, with `means`, the means under it of log(1 + t / alpha), t / (alpha + t), log(1 + t / beta) and
+    t / (beta + t); each (n,). Written with 1 + t / alpha, no digits are lost where alpha and r are large."""
     rate = (r + x) / (alpha + t_x) + (s + 1) / (beta + t_x)
     end = np.log1p(rate * (T - t_x)) / 2
-    grown = np.exp(np.multiply.outer(_POINTS + 1, end))
-    t = t_x + (grown - 1) / rate
-    of_pace, of_leaving = np.log(alpha + t), np.log(beta + t)
-    start = -(r + x) * np.log(alpha + t_x) - (s + 1) * np.log(beta + t_x)
-    height = np.exp(-(r + x) * of_pace - (s + 1) * of_leaving - start) * grown
+    y = np.multiply.outer(_POINTS + 1, end)
+    since = np.expm1(y) / rate
+    height = np.exp(y - (r + x) * np.log1p(since / (alpha + t_x)) - (s + 1) * np.log1p(since / (beta + t_x)))
     total = np.maximum(_WEIGHTS @ height * end / rate, 1e-300)  # 0 only where T = t_x: nobody has had time to leave
-    whole = np.log(s) + start + np.log(total)
+    whole = np.log(s) - (r + x) * np.log1p(t_x / alpha) - s * np.log1p(t_x / beta) - np.log(beta + t_x) + np.log(total)
     if not means:
         return (whole,)
     height *= end / rate / total
-    return whole, *(_WEIGHTS @ (height * part) for part in (of_pace, 1 / (alpha + t), of_leaving, 1 / (beta + t)))
+    t = t_x + since
+    return whole, *(_WEIGHTS @ (height * part) for part in (np.log1p(t / alpha), t / (alpha + t), np.log1p(t / beta), t / (beta + t)))
+
 
 # %% ../nbs/06e_paretonbd.ipynb #aba2253f
 class ParetoNBD(OrderModel):
@@ -52,44 +55,59 @@ class ParetoNBD(OrderModel):
         return [1.0, max(seen, 1e-4), 1.0, max(seen, 1e-4)]
 
     def _slope(self, theta: np.ndarray, x: np.ndarray, t_x: np.ndarray, T: np.ndarray) -> tuple[float, np.ndarray]:
-        r, alpha, s, beta = params = np.exp(theta)
-        parts = [self._part(*(column[at:at + 5_000] for column in (x, t_x, T)), r, alpha, s, beta) for at in range(0, len(x), 5_000)]  # a chunk that stays in the cache
+        params = np.exp(theta)
+        parts = [self._part(*(column[at:at + 5_000] for column in (x, t_x, T)), *params) for at in range(0, len(x), 5_000)]  # a chunk that stays in the cache
         value, *slopes = np.sum(parts, axis=0) / len(x)
-        return -value, -np.array(slopes) * params
+        return -value, -np.array(slopes)
 
     def _part(self, x, t_x, T, r, alpha, s, beta):
-        "Sums over customers: the log-likelihood and its four slopes."
-        long, away = np.log(alpha + T), np.log(beta + T)
+        "Sums over customers: the log-likelihood and its four slopes along the logarithms."
+        long, away = np.log1p(T / alpha), np.log1p(T / beta)
         here = -(r + x) * long - s * away
         gone, pace, paces, leaving, leavings = _gone(x, t_x, T, r, alpha, s, beta)
         both = np.logaddexp(here, gone)
         w = np.exp(gone - both)
-        n, values = len(x), np.unique(x, return_counts=True)
-        gammas = ((gammaln(r + values[0]) - gammaln(r)) * values[1]).sum(), ((digamma(r + values[0]) - digamma(r)) * values[1]).sum()
-        return np.array([gammas[0] + n * (r * np.log(alpha) + s * np.log(beta)) + both.sum(),
-                         gammas[1] + n * np.log(alpha) - ((1 - w) * long + w * pace).sum(),
-                         n * r / alpha - ((r + x) * ((1 - w) / (alpha + T) + w * paces)).sum(),
-                         n * np.log(beta) + (w / s - (1 - w) * away - w * leaving).sum(),
-                         n * s / beta - ((1 - w) * s / (beta + T) + w * (s + 1) * leavings).sum()])
+        values, counts = np.unique(x, return_counts=True)
+        rises = (log_rise(r, values) - values * np.log(alpha)) @ counts, (digamma(r + values) - digamma(r)) @ counts
+        paces, lived = (1 - w) * T / (alpha + T) + w * paces, (1 - w) * T / (beta + T)
+        return np.array([rises[0] + both.sum(),
+                         r * (rises[1] - ((1 - w) * long + w * pace).sum()),
+                         (r * paces - x * (1 - paces)).sum(),
+                         (w - s * ((1 - w) * away + w * leaving)).sum(),
+                         (s * lived + w * (s * leavings - (1 - leavings))).sum()])
 
     def _alive(self, x, t_x, T, r, alpha, s, beta):
-        here = -(r + x) * np.log(alpha + T) - s * np.log(beta + T)
+        here = -(r + x) * np.log1p(T / alpha) - s * np.log1p(T / beta)
         chunks = [_gone(*(column[at:at + 5_000] for column in (x, t_x, T)), r, alpha, s, beta, False)[0] for at in range(0, len(x), 5_000)]
-        return 1 / (1 + np.exp(np.minimum(np.concatenate(chunks) - here, 700)))
+        return expit(here - np.concatenate(chunks))
 
     def _mean(self, x, t_x, T, days, r, alpha, s, beta):
-        s_1 = s - 1 if abs(s - 1) > 1e-6 else 1e-6  # at 1 the form is 0 / 0, and smooth around it
-        return self._alive(x, t_x, T, r, alpha, s, beta) * (r + x) / (alpha + T) * (beta + T) / s_1 * -np.expm1(s_1 * (np.log(beta + T) - np.log(beta + T + days)))
+        long = np.log1p(days / (beta + T))
+        there = (beta + T) * long * exprel((1 - s) * long)  # mean days still to come; smooth at s = 1, where the textbook's form is 0 / 0
+        return self._alive(x, t_x, T, r, alpha, s, beta) * (r + x) / (alpha + T) * there
 
     def _future(self, rng, x, t_x, T, days, r, alpha, s, beta):
         pace, leaving = rng.standard_gamma(r + x) / (alpha + T), rng.standard_gamma(s, len(x)) / (beta + T)
         there = np.minimum(days, rng.standard_exponential(len(x)) / np.maximum(leaving, 1e-300))
-        return rng.poisson(pace * there)
+        return rng.poisson(np.minimum(pace * there, 2**31))
+
+    def _limits(self, loose):
+        notes, rate = one_pace(self.r_, self.alpha_, loose), self.s_ / self.beta_
+        if not (loose["s"] or loose["beta"]):
+            return notes
+        if rate < 1e-6 or self.s_ < 1e-4:
+            return [*notes, "nobody leaves, as far as this log shows: the model has become the NBD, orders at each customer's own pace without an end"]
+        if self.s_ > 20:
+            return [*notes, f"all customers leave at one rate, {rate:.3g} a day: the log shows no differences in leaving"]
+        return notes
 
 # %% ../nbs/06e_paretonbd.ipynb #a24b8859
 def alive_at_rates(pace: np.ndarray, leaving: np.ndarray, silent: np.ndarray) -> np.ndarray:
     "Probability (n,) to be still there after `silent` days, by who knows a customer's orders a day while there and chance to leave a day: the best there is."
-    here = np.exp(-(pace + leaving) * silent)
+    pace, leaving, silent = (floats(name, value, "alive_at_rates", None) for name, value in (("pace", pace), ("leaving", leaving), ("silent", silent)))
+    if not all((0 <= value).all() and np.isfinite(value).all() for value in (pace, leaving, silent)) or not (pace + leaving > 0).all():
+        raise ShopError("alive_at_rates: a rate or silence is below 0 or not finite, or both rates are 0; needed: numbers from 0, and one rate above 0")
+    here = np.exp(-np.minimum((pace + leaving) * silent, 700))
     return here / (here + leaving / (pace + leaving) * (1 - here))
 
 def draw_leavers(n: int, days: int, more: float = 0, r: float = 0.8, alpha: float = 20.0, s: float = 0.7, beta: float = 60.0, random_state: int = 0) -> pd.DataFrame:
@@ -111,10 +129,16 @@ def draw_leavers(n: int, days: int, more: float = 0, r: float = 0.8, alpha: floa
     DataFrame
         `x`, `t_x`, `T` as `repeat_orders` gives them (days not rounded); `there`, not left at the end of what is seen; `later`, orders in the `more` days; the
         customer's own `pace` and `leaving`.
+
+    Raises
+    ------
+    ShopError
+        A number outside its range, or more orders than a machine can draw.
     """
+    check_drawing("draw_leavers", n, days, more, random_state, r=r, alpha=alpha, s=s, beta=beta)
     rng = np.random.default_rng(random_state)
     pace, leaving, seen = rng.gamma(r, 1 / alpha, n), rng.gamma(s, 1 / beta, n), rng.integers(1, days, n).astype(float)
-    end = rng.exponential(1 / leaving)
+    end = rng.exponential(1 / np.maximum(leaving, 1e-300))  # 0 where s is small: beyond a float
     here = np.minimum(end, seen)
     x, later = rng.poisson(pace * here), rng.poisson(pace * np.clip(end - seen, 0, more))
     last = np.where(x > 0, here * rng.random(n) ** (1 / np.maximum(x, 1)), 0)  # the largest of x even draws

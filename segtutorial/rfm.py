@@ -8,6 +8,7 @@ __all__ = ['CLASSES', 'TIERS', 'score', 'customer_class', 'class_table', 'value_
 # %% ../nbs/06a_rfm.ipynb #1708c859
 import numpy as np
 import pandas as pd
+from .arguments import floats, number, one_of, whole
 from .orders import rfm
 from .tables import ShopError
 
@@ -15,10 +16,26 @@ _all_ = ["rfm"]
 
 # %% ../nbs/06a_rfm.ipynb #3130ab34
 def _edges(cuts: dict[str, list[float]] | None, name: str) -> list[float]:
-    edges = list((cuts or {}).get(name) or [])
-    if not edges or edges != sorted(set(edges)):
+    given = cuts.get(name) if isinstance(cuts, dict) else None
+    edges = floats(f"cuts[{name!r}]", [] if given is None else given, "score").tolist()
+    if not edges or not np.isfinite(edges).all() or edges != sorted(set(edges)):
         raise ShopError(f"score: cuts[{name!r}] = {edges or None}; needed: values that rise, such as [30, 90, 180, 365]")
     return edges
+
+def _need(where: str, table: pd.DataFrame, *names: str) -> None:
+    "A `ShopError` where it is no table or lacks a column."
+    if not isinstance(table, pd.DataFrame):
+        raise ShopError(f"{where}: {type(table).__name__} is no table; needed: a DataFrame with {', '.join(names)}")
+    for name in names:
+        if list(table.columns).count(name) != 1:
+            raise ShopError(f"{where}: the table needs one column {name!r}; it has {', '.join(map(str, table.columns)) or 'none'}")
+
+def _amounts(where: str, name: str, values: pd.Series) -> pd.Series:
+    "Floats with the index of `values`; null stays null, infinity is refused."
+    found = floats(name, values, where)
+    if np.isinf(found).any():
+        raise ShopError(f"{where}: {name} is {found[np.isinf(found)][0]} in row {int(np.argmax(np.isinf(found)))}; needed: finite numbers, or null")
+    return pd.Series(found, index=values.index if isinstance(values, pd.Series) else None)
 
 # %% ../nbs/06a_rfm.ipynb #457ed060
 def score(table: pd.DataFrame, method: str = "quantile", cuts: dict[str, list[float]] | None = None, n_scores: int = 5) -> pd.DataFrame:
@@ -40,13 +57,14 @@ def score(table: pd.DataFrame, method: str = "quantile", cuts: dict[str, list[fl
     Raises
     ------
     ShopError
-        Cuts that do not rise or are missing, or a method that does not exist.
+        Cuts that do not rise or are missing, a method that does not exist, or a column that is missing or holds no finite numbers.
     """
-    if method not in ("quantile", "fixed"):
-        raise ShopError(f"score: method = {method!r}; allowed: 'quantile', 'fixed'")
+    one_of("method", method, ("quantile", "fixed"), "score")
+    whole("n_scores", n_scores, 1, 1_000, "score")
+    _need("score", table, "recency", "frequency", "monetary")
     out = table.copy()
     for name, short, better in (("recency", "r", -1), ("frequency", "f", 1), ("monetary", "m", 1)):
-        values = table[name].astype(float)
+        values = _amounts("score", name, table[name])
         if method == "quantile":
             scores = np.ceil((better * values).rank(pct=True) * n_scores - 1e-9)
         else:
@@ -80,7 +98,8 @@ def customer_class(scored: pd.DataFrame) -> pd.DataFrame:
     scored : DataFrame
         With `r`, `f`, `m`, as `score` gives it.
     """
-    scores = scored[["r", "f", "m"]].astype(float)
+    _need("customer_class", scored, "r", "f", "m")
+    scores = pd.DataFrame({name: _amounts("customer_class", name, scored[name]) for name in ("r", "f", "m")})
     high = (scores > scores.mean()).add_suffix("_high")
     named = high.merge(CLASSES, on=list(high), how="left")
     return scored.assign(class_en=named["class_en"].to_numpy(), class_zh=named["class_zh"].to_numpy())
@@ -90,7 +109,12 @@ def class_table(scored: pd.DataFrame, worth: pd.Series) -> pd.DataFrame:
 
     `scored` as `customer_class` gives it; `worth` of each of its rows, such as money in cents, null counting as 0.
     """
-    groups = scored.assign(worth=worth.fillna(0)).groupby("class_en")
+    _need("class_table", scored, "user_id", "class_en", "class_zh", "recency", "frequency")
+    worth = _amounts("class_table", "worth", worth).fillna(0).to_numpy()
+    if len(worth) != len(scored):
+        raise ShopError(f"class_table: {len(worth):,} values of worth and {len(scored):,} customers; needed: one each, in the same order")
+    values = {name: _amounts("class_table", name, scored[name]).to_numpy() for name in ("recency", "frequency")}
+    groups = scored.assign(worth=worth, **values).groupby("class_en")
     out = groups.agg(class_zh=("class_zh", "first"), customers=("user_id", "size"), worth=("worth", "sum"), recency=("recency", "median"),
                      frequency=("frequency", "median"))
     out = out.reindex([name for name in CLASSES["class_en"] if name in out.index]).reset_index()
@@ -100,6 +124,11 @@ def class_table(scored: pd.DataFrame, worth: pd.Series) -> pd.DataFrame:
 
 # %% ../nbs/06a_rfm.ipynb #b78b9f0a
 TIERS = ("A", "B", "C", "D")
+
+def _check_shares(where: str, shares: tuple[float, ...]) -> None:
+    found = floats("shares", list(shares) if isinstance(shares, tuple) else shares, where).tolist()
+    if len(found) != len(TIERS) - 1 or found != sorted(set(found)) or not 0 < found[0] <= found[-1] < 1:
+        raise ShopError(f"{where}: shares = {shares!r}; needed: {len(TIERS) - 1} rising shares inside 0..1")
 
 def value_tier(monetary: pd.Series, shares: tuple[float, ...] = (0.05, 0.2, 0.5)) -> pd.Series:
     """The value tier (价值分层) of every user: 'A' for the top `shares[0]` of users by money, then 'B', 'C', and 'D' for the rest.
@@ -115,11 +144,11 @@ def value_tier(monetary: pd.Series, shares: tuple[float, ...] = (0.05, 0.2, 0.5)
     Raises
     ------
     ShopError
-        Shares that do not rise inside 0..1.
+        Shares that do not rise inside 0..1, or money that is no finite number.
     """
-    if len(shares) != len(TIERS) - 1 or list(shares) != sorted(set(shares)) or not 0 < shares[0] <= shares[-1] < 1:
-        raise ShopError(f"value_tier: shares = {shares!r}; needed: {len(TIERS) - 1} rising shares inside 0..1")
-    better = (monetary.astype(float).rank(ascending=False, method="min") - 1) / max(len(monetary), 1)
+    _check_shares("value_tier", shares)
+    monetary = _amounts("value_tier", "monetary", monetary)
+    better = (monetary.rank(ascending=False, method="min") - 1) / max(len(monetary), 1)
     place = np.where(monetary.isna(), len(TIERS) - 1, np.searchsorted(shares, better, side="right"))
     return pd.Series(pd.Categorical.from_codes(place, TIERS, ordered=True), index=monetary.index)
 
@@ -132,12 +161,13 @@ def pareto(monetary: pd.Series) -> pd.DataFrame:
     ShopError
         There is no money to share.
     """
-    money = np.sort(monetary.dropna().to_numpy(dtype=float))[::-1]
+    money = np.sort(_amounts("pareto", "monetary", monetary).dropna().to_numpy())[::-1]
     if not len(money) or money.sum() <= 0:
         raise ShopError("pareto: the money of all customers together is 0; there is nothing to share")
     return pd.DataFrame({"customers": np.arange(len(money) + 1) / len(money), "money": np.append(0, money.cumsum() / money.sum())})
 
 def top_share(monetary: pd.Series, top: float = 0.2) -> float:
     "The share of all money that the best `top` (a share) of customers bring; raises `ShopError` where there is no money."
+    number("top", top, 0, 1, where="top_share")
     curve = pareto(monetary)
     return float(np.interp(top, curve["customers"], curve["money"]))
