@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "segtutorial"
-ORDER = ["tables", "load", "public", "market", "phrases", "grammar", "shoplog", "shopper", "dirt", "simulator", "section", "workbook", "edition", "shop", "store", "rules", "returns", "clean",
+ORDER = ["tables", "arguments", "load", "public", "market", "phrases", "grammar", "shoplog", "shopper", "dirt", "simulator", "section", "workbook", "edition", "shop", "store", "rules", "returns", "clean",
          "orders", "rhythm", "tastes", "items", "features", "split", "ranking", "baselines", "yesno", "metrics", "tokens", "vectors", "keywords", "stream", "text", "classifiers", "lessons", "aspects", "network", "model", "opinions", "sentiment", "rfm", "movement", "bgnbd", "lifetime", "paretonbd", "holdout", "value", "interactions", "topk", "sgd", "als", "ease", "search", "mf", "pipeline"]
 HEAVY = ("torch", "pandas", "matplotlib")
 modules = pytest.mark.parametrize("module", ORDER)
