@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from .arguments import number, whole
-from .tables import day_start
+from .tables import ShopError, day_start
 
 # %% ../nbs/00d_market.ipynb #01330889
 FIRST_DAY = "2024-01-01"  # a Monday; day 0 of every simulated shop

@@ -9,23 +9,32 @@ import scipy.sparse as sp
 from hypothesis import given, strategies as st
 
 from segtutorial.als import IALS
+from segtutorial.aspects import grow
+from segtutorial.classifiers import NgramSVM, distinct as distinct_texts, text_folds
 from segtutorial.clean import clean, normalize_text, scaler
 from segtutorial.dirt import add_dirt
 from segtutorial.ease import EASE, Blend
 from segtutorial.features import attributes, distinct, events as events_of, item_features, near_copies, quarters, rfm, sessions, sold_to, thin, user_features
 from segtutorial.interactions import LARGEST, Interactions, as_matrix
 from segtutorial.items import index_of, title_words
+from segtutorial.keywords import log_odds
+from segtutorial.lessons import held_lines
 from segtutorial.market import draw_products, draw_users
 from segtutorial.metrics import (ItemKNN, MostPopular, auc, average_precision, bootstrap, calibration, calibration_error, coverage, evaluate, exposure, gini, hit_rate, hits, holm, judge, leaks, leave_one_out,
                                  lift, mae, ndcg, novelty, paired_bootstrap, precision, ranked_hits, recall, reciprocal_rank, rmse, rolling_origin, satisfaction, split_at_random, split_by_time, wilson)
+from segtutorial.model import SentimentModel
+from segtutorial.opinions import contradictions, over_time, sentiment_of, shrunk
 from segtutorial.returns import net_returns
 from segtutorial.rules import schema, typed
 from segtutorial.search import OnEvents, search
 from segtutorial.sgd import MF, find_rate
 from segtutorial.shoplog import popular_page
 from segtutorial.simulator import counterfactual, outcomes, simulate_shop
+from segtutorial.stream import map_texts, read_texts
 from segtutorial.tables import Shop, ShopError
+from segtutorial.text import ItemText, UserText
 from segtutorial.topk import leave_one_out_metrics, top_k
+from segtutorial.vectors import SkipGram, Vectorizer
 
 HOUR = 3600
 ODD = [None, True, False, -1, 0, 1, 2, 2.5, 5.0, "5", "", math.nan, math.inf, -math.inf, 1e38, -1e38, 10**9, 2**62, -(2**62), 10**30,
@@ -529,3 +538,68 @@ def test_any_question_to_the_log_of_a_shop():
             said(popular_page, day, user_ids, log, 6, value)
         return popular_page(day, user_ids, log)
     simulate_shop(10, 5, 3, policy=policy)
+
+
+# chapters 04 and 05: texts
+
+TEXTS = ["质量很好，物流很快", "太差了，退货", "一般", "客服不理人", "很喜欢这个颜色"] * 3
+odd_texts = st.one_of(odd_columns, st.sampled_from([TEXTS, ["", None, math.nan], [b"x"], ["😀", "\ud800"], [["很", "好"], ["差"]], [["很", 5]], [[1, 2]], "很好", pd.Series(["好", pd.NA])]))
+LABELS = [1, 0, 1, 0, 1] * 3
+
+
+@given(texts=odd_texts, labels=odd_columns, value=odd)
+def test_models_of_any_texts(texts, labels, value):
+    for call in (Vectorizer().fit_transform, Vectorizer("hashing").transform, SkipGram(epochs=1, min_count=1, n_dims=2).fit, NgramSVM().decision_function):
+        said(call, texts)
+    for given_labels in (labels, LABELS):
+        said(NgramSVM(bits=8).fit, texts, given_labels), said(distinct_texts, texts, given_labels), said(SentimentModel(epochs=0, expert=False).fit, texts, given_labels)
+    said(NgramSVM(bits=8).fit, TEXTS, LABELS, labels), said(shrunk, labels, texts), said(shrunk, [.1, .9], ["a", "b"], value), said(log_odds, texts, labels), said(log_odds, [["好"], ["差", "很"]], texts)
+
+
+@pytest.mark.parametrize("kind, argument", [(Vectorizer, "method"), (Vectorizer, "unit"), (Vectorizer, "ngrams"), (Vectorizer, "max_features"), (NgramSVM, "longest"), (NgramSVM, "bits"), (NgramSVM, "C"),
+                                            *((SkipGram, name) for name in ("n_dims", "window", "negatives", "epochs", "min_count", "subsampling", "learning_rate", "batch", "random_state")),
+                                            *((SentimentModel, name) for name in ("epochs", "rate", "held", "teach", "turned", "sure", "random_state"))], ids=str)
+def test_any_parameter_of_a_model_of_texts(kind, argument):
+    small = {Vectorizer: {}, NgramSVM: {"bits": 8}, SkipGram: {"epochs": 1, "min_count": 1, "n_dims": 2}, SentimentModel: {"epochs": 0, "expert": False}}[kind]
+    words = [list(text) for text in TEXTS]
+    for value in [*ODD, (1, 2), (2, 1), ["1", 2], "chars"]:
+        if not (argument == "epochs" and whole(value, 1000)):
+            said(kind(**small | {argument: value}).fit, words if kind is SkipGram else TEXTS, *([LABELS] if kind in (NgramSVM, SentimentModel) else []))
+
+
+@pytest.mark.parametrize("argument", ["strength", "min_count", "level", "variance"])
+def test_any_argument_of_log_odds(argument):
+    for value in ODD:
+        said(log_odds, [["好", "很"], ["好"]], [["差", "很"]], **{"min_count": 1} | {argument: value})
+
+
+def test_any_argument_of_the_streams_and_folds(tmp_path):
+    (tmp_path / "a.csv").write_text("text\n好\n", encoding="utf-8")
+    for value in ODD:
+        if not whole(value, 100):
+            said(lambda: list(map_texts(len, TEXTS, batch=2, workers=value, progress=False)) if not whole(value, 2) else None)
+        said(lambda: list(map_texts(len, TEXTS, batch=value, workers=1, progress=False)))
+        said(lambda: list(map_texts(value, TEXTS, workers=1, progress=False))), said(lambda: list(map_texts(len, value, workers=1, progress=False)))
+        said(lambda: list(read_texts(tmp_path / "a.csv", value))), said(lambda: list(read_texts(tmp_path / "a.csv", "text", value)))
+        said(text_folds, 9, value), said(text_folds, 9, 3, value), said(held_lines, value), said(grow, TEXTS, min_count=value), said(grow, TEXTS, threshold=value)
+        if not whole(value, 1000):
+            said(text_folds, value, 3)
+
+
+def test_reviews_may_hold_anything(log):
+    reviews = pd.DataFrame({"user_id": [1, 2, 3], "item_id": [1, 2, 3], "ts": [1_718_683_200] * 3, "rating": [5, 1, 3], "text": ["很好", "差", None]})
+    score = lambda texts: np.full(len(texts), .7)
+    for name in reviews:
+        for cell in CELLS:
+            spoiled = reviews.assign(**{name: pd.Series([cell, *reviews[name].tolist()[1:]], dtype=object)})
+            shop = Shop(log, reviews=spoiled)
+            for call in (sentiment_of, over_time):
+                said(call, shop, score)
+            said(contradictions, spoiled, score), said(contradictions, reviews, score, cell)
+            said(UserText(n_dims=2).fit, shop, "2024-09-01"), said(ItemText(n_dims=2).fit, shop, "2024-09-01")
+    said(UserText(n_dims=2).fit, Shop(log), "2024-09-01"), said(UserText().transform, Shop(log), 0)
+    for value in ODD:
+        said(UserText(n_dims=value).fit, Shop(log, reviews=reviews), "2024-09-01"), said(UserText(prior=value, n_dims=2).fit, Shop(log, reviews=reviews), "2024-09-01")
+        said(UserText(random_state=value, n_dims=2).fit, Shop(log, reviews=reviews), "2024-09-01"), said(UserText().fit, value, "2024-09-01")
+        said(over_time, Shop(log, reviews=reviews), score, value), said(sentiment_of, Shop(log, reviews=reviews), score, value)
+    assert "row 0" in must_say(over_time, Shop(log, reviews=reviews.assign(ts=[-(2**62), 1, 2])), score)
