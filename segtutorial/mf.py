@@ -247,7 +247,8 @@ def report(shop: Shop, ctx: Context) -> Section:
         _say_value(section, table, cut, ctx)
         if table.loc[0, "diff_high"] < 0:
             choice = MostPopular()
-    seen = sorted(set(known["action"]) & set(WEIGHTS), key=WEIGHTS.get)
+    done = set(known["action"])
+    seen = [name for name in WEIGHTS if name in done]  # in one order: a set has another one in every process
     stock = _stock(shop)
     counted = known.loc[known["action"].isin(seen if isinstance(choice, OnEvents) else ["buy"]), "item_id"]
     left = _available(stock, pd.Index(counted.unique()))
