@@ -17,10 +17,11 @@ import pandas as pd
 import scipy.sparse as sp
 import torch
 from torch.nn.functional import embedding_bag
+from .arguments import number, one_of, whole
 from .interactions import as_matrix
 from .sgd import summary_writer
 from .tables import ShopError
-from .topk import Ranker, pick_device
+from .topk import Ranker, all_finite, given_vectors, pick_device, solvable
 
 # %% ../nbs/10d_als.ipynb #ba06be80
 @torch.no_grad()
@@ -108,10 +109,12 @@ def plan(n_users: int, n_items: int, nnz: int, n_factors: int, weighted: bool = 
     ShopError
         The vectors and the smallest chunk do not fit; the message says what is needed.
     """
+    for name, value, least, most in (("n_users", n_users, 1, None), ("n_items", n_items, 1, None), ("nnz", nnz, 0, None), ("n_factors", n_factors, 1, 4096), ("longest", longest, 0, None)):
+        whole(name, value, least, most)
     device = pick_device(device)
     if memory_limit is None and device.type == "cuda":
         memory_limit = int(0.9 * torch.cuda.mem_get_info(device)[0])
-    limit = np.inf if memory_limit is None else memory_limit
+    limit = np.inf if memory_limit is None else whole("memory_limit", memory_limit)
     matrix = 2 * nnz * (8 if weighted else 4) + 8 * (n_users + n_items + 2)
     factors = 4 * n_factors * (n_users + n_items) + 8 * (n_users + n_items)
     cell, row = 16, 4 * 7 * n_factors + 16  # bytes a cell and a row of a chunk: dots and errors; residual, directions and what is made of them
@@ -364,13 +367,13 @@ class IALS(Ranker):
         self.plan_ = plan(n, m, X.nnz, d, weighted, longest, self.device, self.memory_limit)
         self.n_users_, self.n_items_ = n, m
         known = float(X.sum())
-        self.alpha0_ = self.balance * known / (n * m) if self.alpha0 is None else self.alpha0
-        self.reg_ = 0.1 * (n * m) ** 0.25 / known**0.5 if self.reg is None else self.reg
+        self.alpha0_ = self.balance * known / (n * m) if self.alpha0 is None else float(self.alpha0)
+        self.reg_ = 0.1 * (n * m) ** 0.25 / known**0.5 if self.reg is None else float(self.reg)
         if start is None:
-            chance = torch.Generator().manual_seed(self.random_state)
+            chance = torch.Generator().manual_seed(int(self.random_state))
             self.user_factors_, self.item_factors_ = (torch.empty(rows, d).normal_(0, self.init_std / d**0.5, generator=chance).to(device) for rows in (n, m))
         else:
-            self.user_factors_, self.item_factors_ = (torch.as_tensor(part, dtype=torch.float32).clone().to(device) for part in start)
+            self.user_factors_, self.item_factors_ = given_vectors("start", start, device)
         if self.user_factors_.shape != (n, d) or self.item_factors_.shape != (m, d):
             raise ShopError(f"start: vectors {tuple(self.user_factors_.shape)} and {tuple(self.item_factors_.shape)}; needed: {(n, d)} and {(m, d)}")
         sides = (_Side(X, weighted, self.plan_, device), _Side(XT, weighted, self.plan_, device))
@@ -385,7 +388,7 @@ class IALS(Ranker):
             from tqdm.auto import tqdm  # here: a fit without a bar needs no tqdm
             epochs = tqdm(epochs, desc="IALS")
         try:
-            with _tensor_cores(self.precision == "tf32"):
+            with _tensor_cores(self.precision == "tf32"), solvable("IALS"):
                 for epoch in epochs:
                     note(epoch, self._half(sides, 0, exact, (self.n_steps, 0.0)))
                     self._half(sides, 1, exact, (self.n_steps, 0.0))
@@ -396,21 +399,17 @@ class IALS(Ranker):
         finally:
             if log is not None:
                 log.close()
+        all_finite("IALS", self.user_factors_, self.item_factors_)
         self.history_ = pd.DataFrame(rows, columns=["epoch", "loss", "seconds"])
         return self
 
     def _check(self, X: sp.csr_array) -> None:
         "Refuses parameters that cannot be used, and a matrix with nothing in it."
-        for name, least in (("n_factors", 1), ("n_epochs", 1), ("n_steps", 1)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-                raise ShopError(f"{name} = {value!r}; allowed: whole numbers from {least}")
+        for name, least, most in (("n_factors", 1, 4096), ("n_epochs", 1, 100_000), ("n_steps", 1, 10_000), ("random_state", 0, None)):
+            whole(name, getattr(self, name), least, most)
         for name in ("balance", "init_std", *(name for name in ("alpha0", "reg") if getattr(self, name) is not None)):
-            if not 0 < getattr(self, name) < np.inf:
-                raise ShopError(f"{name} = {getattr(self, name)!r}; allowed: finite numbers above 0")
-        for name, allowed in (("solver", ("cg", "exact")), ("precision", ("float32", "tf32", "bf16"))):
-            if getattr(self, name) not in allowed:
-                raise ShopError(f"{name} = {getattr(self, name)!r}; allowed: {', '.join(allowed)}")
+            number(name, getattr(self, name), above=0, most=1e12)
+        one_of("solver", self.solver, ("cg", "exact")), one_of("precision", self.precision, ("float32", "tf32", "bf16"))
         if not X.nnz:
             raise ShopError("X has no filled cell; there is nothing to learn from")
 
@@ -446,4 +445,5 @@ class IALS(Ranker):
         Y, kept = self.item_factors_, getattr(self, "_gram", None)
         if kept is None or kept[0] is not Y or kept[1] != Y._version:  # V'V of these items, once
             kept = self._gram = (Y, Y._version, Y.T @ Y)
-        return solve(as_matrix(X, n_items=self.n_items_), Y, self.alpha0_, self.reg_, kept[2])
+        with solvable("IALS.fold_in"):
+            return solve(as_matrix(X, n_items=self.n_items_), Y, self.alpha0_, self.reg_, kept[2])

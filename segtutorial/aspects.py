@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
+from .arguments import number as amount, whole
 from .grammar import IRONY, SCENES, STORIES, VERDICTS
 from .keywords import log_odds
 from .lessons import read_list
@@ -162,8 +163,8 @@ def grow(texts: Iterable[Any], seeds: dict[str, Sequence[str]] = ASPECT_WORDS, r
     ----------
     Hu and Liu, Mining and summarizing customer reviews, KDD 2004; Qiu et al., Opinion word expansion and target extraction through double propagation, 2011.
     """
-    if rounds < 1 or min_count < 1 or not threshold > 0:
-        raise ShopError(f"grow: rounds = {rounds!r}, min_count = {min_count!r}, threshold = {threshold!r}; allowed: 1 or more, 1 or more, above 0")
+    whole("rounds", rounds, 1, 1000, "grow"), whole("min_count", min_count, 1, where="grow")
+    amount("threshold", threshold, above=0, most=1e6, where="grow"), amount("share", share, 0, 1, where="grow")
     lexicon = Lexicon(seeds)
     parts = [clauses_of(text) for text in normalize(texts)]
     row, clauses = np.repeat(np.arange(len(parts)), [len(part) for part in parts]), [clause for part in parts for clause in part]

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from .arguments import check_table, ids, names, number, whole
 from .tables import ShopError
 
 # %% ../nbs/03c_baselines.ipynb #95f72855
@@ -55,9 +56,12 @@ class _Baseline:
 
     def _learn(self, events: pd.DataFrame) -> sp.csr_array:
         "Users x items, 1 where the user did one of `actions` with the item; sets the learned ids and popularity."
-        rows = events[events["action"].isin(self.actions) & events["user_id"].notna() & events["item_id"].notna()]
+        name = type(self).__name__
+        check_table(f"{name}, events", events, ["user_id", "item_id", "action"])
+        actions = names("actions", self.actions, name)
+        rows = events[events["action"].isin(actions) & events["user_id"].notna() & events["item_id"].notna()]
         if rows.empty:
-            raise ShopError(f"{type(self).__name__}: no event has an action in {tuple(self.actions)}; there is nothing to learn from")
+            raise ShopError(f"{name}: no event has an action in {actions}; there is nothing to learn from")
         user, users = pd.factorize(rows["user_id"], sort=True)
         item, items = pd.factorize(rows["item_id"], sort=True)
         X = sp.csr_array((np.ones(len(rows)), (user, item)), shape=(len(users), len(items)))
@@ -87,9 +91,11 @@ class _Baseline:
         ShopError
             k below 1, or the model is not fitted.
         """
-        if not hasattr(self, "X_") or k < 1:
-            raise ShopError(f"{type(self).__name__}.recommend: k = {k} (1 or more), fitted: {hasattr(self, 'X_')}; call fit first")
-        known = self.user_ids_.get_indexer(pd.Index(user_ids))
+        name = f"{type(self).__name__}.recommend"
+        if not hasattr(self, "X_"):
+            raise ShopError(f"{name}: not fitted; call fit first")
+        k = whole("k", k, where=name)
+        known = self.user_ids_.get_indexer(ids("user_ids", user_ids, name))
         k, m = min(k, len(self.item_ids_)), len(self.item_ids_)
         X = sp.vstack([self.X_, sp.csr_array((1, m))], format="csr")  # the last row, -1, is that of the unknown
         columns, scores = np.empty((len(known), k), dtype=np.int64), np.empty((len(known), k))
@@ -140,6 +146,7 @@ class ItemKNN(_Baseline):
 
     def fit(self, events: pd.DataFrame) -> "ItemKNN":
         "Learns `similarity_` (items x items, sparse); `events` has `user_id`, `item_id`, `action`. ShopError where no event has one of `actions`."
+        whole("n_neighbors", self.n_neighbors, where="ItemKNN"), number("shrinkage", self.shrinkage, 0, 1e12, where="ItemKNN")
         X = self._learn(events)
         m, size, parts = X.shape[1], np.sqrt(X.sum(axis=0)), []
         XT, step = X.T.tocsr(), max(1, 4_000_000 // X.shape[1])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 import numpy as np
 import pandas as pd
+from .arguments import floats, number, whole
 from .tables import ShopError
 from .tokens import normalize
 
@@ -51,15 +52,18 @@ def distinct(texts: Iterable[Any], labels: Iterable[Any]) -> tuple[list[str], np
 
 def labels_of(where: str, labels: Iterable[Any]) -> np.ndarray:
     "Labels as int64, 0 or 1; ShopError names the first row that holds anything else."
+    if isinstance(labels, str | bytes) or not isinstance(labels, Iterable):
+        raise ShopError(f"{where}: labels is a {type(labels).__name__}; needed: a list with 0 or 1 for each text")
     y = list(labels)
     for row, value in enumerate(y):
-        if isinstance(value, str | bytes) or value not in (0, 1):
+        if not isinstance(value, int | float | np.number | np.bool_) or value not in (0, 1):
             hint = "; turn words into numbers first, as in labels.map({'好评': 1, '差评': 0})" if isinstance(value, str) else ""
             raise ShopError(f"{where}: label of row {row} (from 0) is {value!r}; allowed: 0 (complaint) and 1 (praise){hint}")
     return np.array(y, dtype=np.int64)
 
 def text_folds(n: int, k: int = 5, random_state: int = 0) -> np.ndarray:
     "The fold 0 … k-1 of each of n distinct texts, drawn at random; sizes differ by one at most."
+    whole("n", n, 2, 2**31, "text_folds"), whole("k", k, 2, where="text_folds"), whole("random_state", random_state, 0, where="text_folds")
     if not 2 <= k <= n:
         raise ShopError(f"text_folds: k = {k}, n = {n}; allowed: 2 to n folds")
     return np.random.default_rng(random_state).permutation(n) % k
@@ -136,7 +140,11 @@ class NgramSVM:
         "Learns from texts with labels 0 and 1, and how much each text counts; returns self. ShopError: labels of one kind only, or other ones."
         import scipy.sparse as sp
         from sklearn.svm import LinearSVC
+        whole("longest", self.longest, 1, 100, "NgramSVM"), whole("bits", self.bits, 1, 28, "NgramSVM"), number("C", self.C, above=0, most=1e12, where="NgramSVM")
         texts, y = normalize(texts), labels_of("NgramSVM", labels)
+        weights = None if weights is None else floats("weights", weights, "NgramSVM")
+        if weights is not None and (len(weights) != len(y) or not (np.isfinite(weights) & (weights >= 0)).all()):
+            raise ShopError(f"NgramSVM: {len(weights)} weights for {len(y)} texts; needed: a finite number of 0 or more for each")
         if len(texts) != len(y) or len(set(y.tolist())) < 2:
             raise ShopError(f"NgramSVM: {len(texts)} texts, labels {np.bincount(y, minlength=2).tolist()} of 0 and 1; needed: one label a text, and both kinds")
         codes, rows = ngram_codes(texts, self.longest, self.bits)
@@ -155,6 +163,8 @@ class NgramSVM:
 
     def decision_function(self, texts: Iterable[Any]) -> np.ndarray:
         "Scores (n,): above 0 praise; nan for a text of which training has seen nothing, such as an empty one."
+        if not hasattr(self, "weights_"):
+            raise ShopError("NgramSVM: call fit(texts, labels) first")
         return self._decide(normalize(texts))
 
     def _decide(self, texts: list[str]) -> np.ndarray:

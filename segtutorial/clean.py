@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, QuantileTransformer, RobustScaler, StandardScaler
+from .arguments import check_zone
 from .returns import net_returns
 from .rules import same_kind, schema, typed, violations
 from .section import Context, Section
@@ -31,6 +32,8 @@ def normalize_text(texts: pd.Series) -> pd.Series:
 
     Null stays null. NFKC also turns the full-width comma ，and exclamation mark ！ into their narrow forms.
     """
+    if not isinstance(texts, pd.Series):
+        raise ShopError(f"normalize_text: a {type(texts).__name__} was given; needed: a Series of texts")
     known = texts.dropna().unique()  # ids repeat: a hundred thousand rows hold a few thousand texts
     return texts.map(dict(zip(known, map(tidy, known))), na_action="ignore").astype("str")
 
@@ -63,7 +66,7 @@ def scaler(method: str) -> Any:
     made = {"minmax": MinMaxScaler, "zscore": StandardScaler, "robust": RobustScaler,
             "log": lambda: make_pipeline(FunctionTransformer(_log1p, np.expm1, validate=True), RobustScaler()),
             "rank": lambda: _Ranks(n_quantiles=1000, subsample=1_000_000, random_state=0)}
-    if method not in made:
+    if not isinstance(method, str) or method not in made:
         raise ShopError(f"method: {method!r} is not a scale; allowed: {', '.join(made)}")
     return made[method]()
 
@@ -237,10 +240,10 @@ OPENED = day_start("1995-01-01", "UTC")  # before it no shop sold on the web
 def _checked(policy: dict[str, Any]) -> dict[str, Any]:
     "The policy, if it is one."
     for name, allowed in POLICY.items():
-        if policy[name] not in allowed:
+        if not isinstance(policy[name], str) or policy[name] not in allowed:
             raise ShopError(f"clean: {name} = {policy[name]!r}; allowed: {', '.join(allowed)}")
     for name, least in (("price_factor", 1), ("bot_views_per_day", 0)):
-        if not isinstance(policy[name], (int, float, np.number)) or not policy[name] > least:
+        if isinstance(policy[name], bool) or not isinstance(policy[name], (int, float, np.number)) or not policy[name] > least:
             raise ShopError(f"clean: {name} = {policy[name]!r}; allowed: a number above {least}")
     items = policy["not_items"]
     if not isinstance(items, (str, int, list, tuple, set)):
@@ -249,7 +252,7 @@ def _checked(policy: dict[str, Any]) -> dict[str, Any]:
 
 def _moment(name: str, when: int | str | None, otherwise: float, timezone: str) -> int:
     seconds = otherwise if when is None else day_start(when, timezone) if isinstance(when, str) else when
-    if not isinstance(seconds, (int, float, np.number)) or not abs(seconds) < 2**33:  # the year 2242; milliseconds are beyond it
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float, np.number)) or not abs(seconds) < 2**33:  # the year 2242; milliseconds are beyond it
         raise ShopError(f"clean: {name} = {when!r}; allowed: seconds since 1970 UTC, or a day such as '2024-06-18'")
     return int(seconds)
 
@@ -291,9 +294,13 @@ def clean(shop: Shop, *, opened: int | str | None = None, now: int | str | None 
     """
     policy = _checked(dict(guests=guests, zero_price=zero_price, unknown_items=unknown_items, duplicates=duplicates, not_items=not_items,
                            orphan_returns=orphan_returns, price_factor=price_factor, bot_views_per_day=bot_views_per_day))
+    if not isinstance(shop, Shop) or not isinstance(shop.behaviors, pd.DataFrame):
+        raise ShopError(f"clean: a {type(shop).__name__} with {type(getattr(shop, 'behaviors', None)).__name__} was given; needed: a Shop of pandas tables, as load_shop gives it")
+    check_zone(shop.timezone)
     span = [_moment(name, when, otherwise, shop.timezone) for name, when, otherwise in
             (("opened", opened, OPENED), ("now", now, time.time()))]
-    day_start("1995-01-01", shop.timezone)  # refuses a zone that does not exist
+    if span[0] >= span[1]:
+        raise ShopError(f"clean: opened = {opened!r}, now = {now!r}; allowed: a shop that opened (by default in 1995) before now")
     tables = {name: typed(name, frame) for name, frame in shop.tables().items()}
     same_kind(tables)
     sieves = {name: _Sieve(name, frame) for name, frame in tables.items()}

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 import torch
+from .arguments import number
 from .interactions import as_matrix
 from .tables import ShopError
-from .topk import Ranker, pick_device
+from .topk import Ranker, all_finite, pick_device, solvable
 
 # %% ../nbs/10e_ease.ipynb #26adc8c3
 class EASE(Ranker):
@@ -66,24 +67,26 @@ class EASE(Ranker):
         X = as_matrix(X)
         n, m = X.shape
         for name in ("reg", "relative") if self.reg is not None else ("relative",):
-            if not 0 < getattr(self, name) < np.inf:
-                raise ShopError(f"{name} = {getattr(self, name)!r}; allowed: finite numbers above 0")
+            number(name, getattr(self, name), above=0, most=1e30)
+        number("memory_limit", self.memory_limit, 0)
         if not X.nnz:
             raise ShopError("X has no filled cell; there is nothing to learn from")
         if self.needs(m) > self.memory_limit:
             raise ShopError(f"EASE needs {self.needs(m) / 2**30:,.1f} GiB for {m:,} items, memory_limit is {self.memory_limit / 2**30:,.1f} GiB: fit it on fewer items, such as the {int((self.memory_limit / 12) ** 0.5):,} "
                             "that most users have, or take IALS, whose memory grows with items and not with their square")
         device = pick_device(self.device)
-        self.reg_ = self.relative * float(np.square(X.data).sum(dtype=np.float64)) / m if self.reg is None else self.reg
+        self.reg_ = self.relative * float(np.square(X.data).sum(dtype=np.float64)) / m if self.reg is None else float(self.reg)
         G = torch.empty(m, m, device=device)
         XT = sp.csr_array(X.T)
         step = max(1, (1 << 24) // m)
         for start in range(0, m, step):  # the product of two sparse matrices is made dense a block at a time
             G[start:start + step] = torch.from_numpy((XT[start:start + step] @ X).toarray()).to(device)
         G.diagonal().add_(self.reg_)
-        P = torch.linalg.inv(G) if device.type == "mps" else torch.cholesky_inverse(torch.linalg.cholesky(G, out=G), out=G)
+        with solvable("EASE"):
+            P = torch.linalg.inv(G) if device.type == "mps" else torch.cholesky_inverse(torch.linalg.cholesky(G, out=G), out=G)
         P /= -P.diagonal().clone()
         P.fill_diagonal_(0)
+        all_finite("EASE", P)
         self.weights_, self.n_users_, self.n_items_ = P, n, m
         self.data_, self.indices_, self.indptr_ = (torch.from_numpy(part) for part in (X.data, X.indices, X.indptr))
         return self
@@ -125,9 +128,14 @@ class Blend(Ranker):
 
     def __init__(self, first: Ranker, second: Ranker, share: float = 0.3):
         self.first, self.second, self.share = first, second, share
+        for one in (first, second):
+            if not isinstance(one, Ranker):
+                raise ShopError(f"Blend: a {type(one).__name__} was given; needed: two fitted models, such as IALS and EASE")
+            one._fitted()
+        number("share", share, 0, 1, where="Blend")
         shapes = [(one.n_users_, one.n_items_) for one in (first, second)]
-        if shapes[0] != shapes[1] or not 0 <= share <= 1:
-            raise ShopError(f"Blend: models of {shapes[0]} and {shapes[1]} users and items, share = {share}; needed: the same, and a share from 0 to 1")
+        if shapes[0] != shapes[1]:
+            raise ShopError(f"Blend: models of {shapes[0]} and {shapes[1]} users and items; needed: the same of both")
         self.n_users_, self.n_items_ = shapes[0]
 
     _rows_at_once = 1024
@@ -135,6 +143,8 @@ class Blend(Ranker):
     def _joined(self, users: list[torch.Tensor]) -> torch.Tensor:
         "The users' vectors in both models, each weighted and divided by the spread of its scores, side by side."
         shares = (1 - self.share, self.share)
+        if self.n_items_ == 1:  # one score has no spread
+            return torch.cat([share * u for share, u in zip(shares, users)], 1)
         return torch.cat([share * u / (u @ one._items().T).std(1, keepdim=True).clamp(min=1e-12) for share, u, one in zip(shares, users, (self.first, self.second))], 1)
 
     def _items(self) -> torch.Tensor:

@@ -13,6 +13,7 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 import pandas as pd
+from .arguments import check_table, number
 from .items import ITEM_FEATURES, attributes, item_features, shop_frames, sold_to, spending_groups, thin
 from .orders import forget, kept_buys, like, order_features, rfm, settled, trade, typed_features
 from .rhythm import PARTS, STEPS, WEEKS, action_features, events, hours, pairs, quarters, rhythm_features, session_features, sessions
@@ -134,9 +135,17 @@ def _rows_for(users: Any, behaviors: Any) -> Any:
     if isinstance(users, (list, tuple, set, np.ndarray, pd.Series, pd.Index)):
         if behaviors.implementation.is_duckdb() or behaviors.implementation.is_spark_like():
             raise ShopError(f"users: a list of {len(users)} ids with a shop of {behaviors.implementation}; give a frame of the same kind with a column user_id")
-        frame = nw.from_dict({"user_id": list(users)}, schema={"user_id": behaviors.collect_schema()["user_id"]}, backend=behaviors.implementation)
+        try:
+            frame = nw.from_dict({"user_id": list(users)}, schema={"user_id": behaviors.collect_schema()["user_id"]}, backend=behaviors.implementation)
+        except Exception as error:  # each engine has its own way to refuse
+            kind = behaviors.collect_schema()["user_id"]
+            raise ShopError(f"users: ids that cannot be {kind}, as those of the log are ({type(error).__name__}); give ids of that type") from None
         users = frame.lazy() if isinstance(behaviors, nw.LazyFrame) else frame
-    return nw.from_native(users).select("user_id").filter(~nw.col("user_id").is_null()).unique()
+    check_table("users", users, ["user_id"])
+    frame = nw.from_native(users)
+    if frame.implementation != behaviors.implementation or frame.collect_schema()["user_id"].is_numeric() != behaviors.collect_schema()["user_id"].is_numeric():
+        raise ShopError(f"users: user_id holds {frame.collect_schema()['user_id']} of {frame.implementation}; in the log it is {behaviors.collect_schema()['user_id']} of {behaviors.implementation}: make both the same")
+    return frame.select("user_id").filter(~nw.col("user_id").is_null()).unique()
 
 # %% ../nbs/02_features.ipynb #102cc3a7
 def near_copies(frame: pd.DataFrame, rho: float = .98) -> pd.DataFrame:
@@ -149,12 +158,18 @@ def near_copies(frame: pd.DataFrame, rho: float = .98) -> pd.DataFrame:
     rho : float
         Above which |rho| a pair counts.
     """
+    number("rho", rho, 0, 1, where="near_copies")
+    if not isinstance(frame, pd.DataFrame) or not all(pd.api.types.is_numeric_dtype(kind) for kind in frame.dtypes):
+        raise ShopError(f"near_copies: a {type(frame).__name__} was given; needed: a pandas table of numbers alone")
+    if not frame.columns.is_unique:
+        raise ShopError(f"near_copies: column {frame.columns[frame.columns.duplicated()][0]!r} is there twice; keep one of them")
     table = frame.corr(min_periods=3).rename_axis(index="first", columns="second")
     table = table.where(np.triu(np.ones(table.shape, bool), 1)).stack().rename("rho").reset_index()
     return table[table["rho"].abs() > rho].sort_values("rho", key=lambda r: -r.abs(), kind="stable", ignore_index=True)
 
 def distinct(frame: pd.DataFrame, rho: float = .98) -> list[str]:
     "Columns of `frame` that are neither constant (null everywhere is constant) nor a near copy of one before them: of each group of copies the first."
+    near_copies(frame.head(0) if isinstance(frame, pd.DataFrame) else frame, rho)  # refuses what is no table of numbers
     varied = [name for name in frame if frame[name].nunique() > 1]
     kept = []
     copies = near_copies(frame[varied], rho)

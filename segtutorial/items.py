@@ -12,6 +12,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 from scipy.special import ndtri, stdtrit
+from .arguments import check_table, check_zone, number, one_of, whole
 from .orders import like, order_features, ratio, trade, typed_features
 from .rhythm import events, pairs
 from .tables import ACTIONS, Shop, ShopError, moment
@@ -63,10 +64,11 @@ def _sold(lines: Any, goods: Any) -> Any:
     kept, priced = buy & (nw.col("pieces") > 0), ~nw.col("price").is_null()
     def counted(condition, value):
         return nw.when(condition).then(value).otherwise(0)
-    paid = nw.col("pieces") * nw.col("price")
+    pieces = nw.col("pieces").cast(nw.Float64)  # a product of two integers could wrap around
+    paid = pieces * nw.col("price")
     lines = lines.with_columns(
         kept=counted(kept, nw.col("pieces")), money=counted(kept & priced, paid), priced=counted(kept & priced, nw.lit(1)),
-        paid=counted(kept & priced & ~nw.col("list").is_null(), paid), list=counted(kept & priced, nw.col("pieces") * nw.col("list")),
+        paid=counted(kept & priced & ~nw.col("list").is_null(), paid), list=counted(kept & priced, pieces * nw.col("list")),
         back=counted(~buy, nw.col("bought")), bought=counted(buy, nw.col("bought")), coupons=nw.when(buy).then(nw.col("coupon")))
     names = ("kept", "money", "priced", "paid", "list", "back", "bought", "coupons")
     lines = lines.group_by("item_id").agg(asked=nw.col("coupons").count(), **{name: nw.col(name).sum() for name in names})
@@ -133,11 +135,22 @@ def _item_columns(table: Any, end: int) -> Any:
 
 def shop_frames(shop: Shop) -> tuple[Any, Any]:
     "Behaviors and products as narwhals frames; an empty table of products where there is none. Raises `ShopError` where tables are of different kinds."
+    if not isinstance(shop, Shop):
+        raise ShopError(f"features: a {type(shop).__name__} was given; needed: a Shop, as load_shop gives it")
+    check_zone(shop.timezone)
+    check_table("features", shop.behaviors, ["item_id"])
     behaviors = nw.from_native(shop.behaviors)
-    for name in ("products", "reviews"):
+    for name, also in (("products", ["cost", "stock", "price", "listed_at"]), ("reviews", ["ts", "rating"])):
         table = getattr(shop, name)
-        if table is not None and nw.from_native(table).implementation != behaviors.implementation:
-            raise ShopError(f"{name}: a table of {nw.from_native(table).implementation}, while behaviors are of {behaviors.implementation}; make all tables of one kind")
+        if table is None:
+            continue
+        check_table("features", table, ["item_id", "ts"] if name == "reviews" else ["item_id"], also, name)
+        other = nw.from_native(table)
+        if other.implementation != behaviors.implementation:
+            raise ShopError(f"{name}: a table of {other.implementation}, while behaviors are of {behaviors.implementation}; make all tables of one kind")
+        ids = [frame.collect_schema()["item_id"] for frame in (behaviors, other)]
+        if ids[0].is_numeric() != ids[1].is_numeric() or (ids[0].is_float() != ids[1].is_float() and not other.implementation.is_pandas()):
+            raise ShopError(f"{name}: item_id holds {other.collect_schema()['item_id']}, in behaviors it is {behaviors.collect_schema()['item_id']}: none would match; make both the same")
     return behaviors, behaviors.select("item_id").head(0) if shop.products is None else nw.from_native(shop.products)
 
 # %% ../nbs/02d_items.ipynb #03a3cf3b
@@ -155,6 +168,8 @@ def index_of(rows: pd.DataFrame, level: float = .95) -> pd.DataFrame:
         Sums `items`, `exposure`, `buyers`, `expected`; `index` = buyers / expected, `low` and `high`, its interval over items (of a ratio, by its residuals; null for
         one item), and `clear`: the interval keeps clear of 1 even when it is widened for the number of values (Bonferroni).
     """
+    check_table("index_of", rows, ["value", "exposure", "buyers", "expected"])
+    number("level", level, above=0, below=1, where="index_of")
     table = rows.groupby("value").agg(items=("buyers", "size"), exposure=("exposure", "sum"), buyers=("buyers", "sum"), expected=("expected", "sum"))
     table["index"] = table["buyers"] / table["expected"].where(table["expected"] > 0)
     left, n = rows["buyers"] - rows["expected"] * rows["value"].map(table["index"]), table["items"]
@@ -168,6 +183,8 @@ def index_of(rows: pd.DataFrame, level: float = .95) -> pd.DataFrame:
 # %% ../nbs/02d_items.ipynb #15d1678e
 def title_words(products: pd.DataFrame, least: int = 5) -> pd.DataFrame:
     "Words in the titles of `least` products or more, other than brands: `item_id`, `value`, once a pair; from `item_id`, `title`, `brand`. A word stands between spaces."
+    check_table("title_words", products, ["item_id", "title", "brand"], table="products")
+    whole("least", least, where="title_words")
     words = products.assign(value=products["title"].fillna("").str.split())[["item_id", "value"]].explode("value").dropna().drop_duplicates()
     words = words[~words["value"].isin(set(products["brand"].dropna()))]
     return words[words.groupby("value")["item_id"].transform("size") >= least]
@@ -192,6 +209,7 @@ def attributes(shop: Shop, as_of: int | str | None = None, least: int = 5) -> pd
         the items' categories (for attribute category: of the shop), `index` = buyers / expected, with `low` and `high`, its 95 % interval over items (another
         draw of items with that attribute), and `clear`: the interval keeps clear of 1 even when it is widened for the number of values of that attribute.
     """
+    whole("least", least, where="attributes")
     items = _plain(item_features(shop, as_of))
     seen = items["viewers"].sum() > 0
     items["exposure"] = items["viewers"] if seen else 1
@@ -250,10 +268,11 @@ def sold_to(shop: Shop, as_of: int | str | None = None, attribute: str = "catego
         `value`, `group`, `buyers` (a user counts once an item), `share` of the value's buyers, `low` and `high`, its 95 % interval (Wilson), and `index`, the share
         over the group's share of the buyers of everything.
     """
-    if attribute not in ("category", "brand", "band"):
-        raise ShopError(f"sold_to: attribute = {attribute!r}; allowed: 'category', 'brand', 'band'")
+    one_of("attribute", attribute, ("category", "brand", "band"), "sold_to")
     behaviors, products = shop_frames(shop)
     end = moment(2**34 - 1 if as_of is None else as_of, shop.timezone)
+    if groups is not None:
+        check_table("sold_to, groups", groups, ["user_id", "group"])
     groups = spending_groups(behaviors, end, shop.timezone) if groups is None else nw.from_native(groups)
     bought = trade(behaviors, end).filter(nw.col("buy") == 1).select("user_id", "item_id").unique()
     goods = catalogue(products, end, shop.timezone).select("item_id", value=nw.col(attribute)).filter(~nw.col("value").is_null())

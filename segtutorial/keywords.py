@@ -6,11 +6,13 @@
 __all__ = ['log_odds']
 
 # %% ../nbs/04c_keywords.ipynb #d36064ad
+from collections.abc import Iterable
 from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
 from sklearn.feature_extraction.text import CountVectorizer
+from .arguments import number, one_of, whole
 from .tables import ShopError
 
 # %% ../nbs/04c_keywords.ipynb #fec9867b
@@ -56,11 +58,14 @@ def log_odds(a: list[list[str]], b: list[list[str]], prior: list[list[str]] | No
     ----------
     Monroe, Colaresi and Quinn, Fightin' words, Political Analysis 2008, equations 15, 16, 20 and 22.
     """
-    if variance not in ("reviews", "words") or not strength > 0 or not 0 < level < 1:
-        raise ShopError(f"log_odds: variance = {variance!r}, strength = {strength!r}, level = {level!r}; allowed: 'reviews' or 'words', above 0, between 0 and 1")
+    one_of("variance", variance, ("reviews", "words"), "log_odds"), whole("min_count", min_count, 0, where="log_odds")
+    number("strength", strength, above=0, most=1e12, where="log_odds"), number("level", level, above=0, below=1, where="log_odds")
+    for name, reviews in (("a", a), ("b", b), ("prior", [] if prior is None else prior)):
+        if not isinstance(reviews, Iterable):
+            raise ShopError(f"log_odds: {name} is a {type(reviews).__name__}; needed: a list of lists of words")
     sides = {"a": list(a), "b": list(b)} | ({} if prior is None else {"prior": list(prior)})
     for name, reviews in sides.items():
-        if any(isinstance(review, str) for review in reviews):
+        if not all(isinstance(review, list | tuple) and all(isinstance(word, str) for word in review) for review in reviews):
             raise ShopError(f"log_odds: {name} holds texts; needed: lists of words, as Tokenizer().transform(texts) gives them")
         if not any(reviews):
             raise ShopError(f"log_odds: {name} has no words in {len(reviews)} reviews")

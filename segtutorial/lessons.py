@@ -10,6 +10,7 @@ import re
 from importlib.resources import files
 import numpy as np
 import pandas as pd
+from .arguments import check_table, number, whole
 from .tables import ShopError
 
 # %% ../nbs/05b_lessons.ipynb #3bb6ab69
@@ -50,6 +51,8 @@ def lessons(per_negation: int = 60, per_contrast: int = 150, random_state: int =
     DataFrame
         `text`; `label`, 1 for praise and 0 for complaint; `kind`, 'list', 'negation' or 'contrast'; `template`, the line it was made from.
     """
+    for name, value, most in (("per_negation", per_negation, 10_000), ("per_contrast", per_contrast, 10_000), ("random_state", random_state, None)):
+        whole(name, value, 0, most, "lessons")
     rng = np.random.default_rng(random_state)
     topics = [dict(zip(_FIELDS, (field.split("/") for field in line.split("|")))) for line in read_list("words")]
     negation, contrast = ([(int(line[0]), line[2:]) for line in read_list(name)] for name in ("negation", "contrast"))
@@ -88,6 +91,10 @@ def lessons(per_negation: int = 60, per_contrast: int = 150, random_state: int =
 # %% ../nbs/05b_lessons.ipynb #bb681371
 def held_lines(table: pd.DataFrame, random_state: int = 0, share: float = 1 / 8) -> np.ndarray:
     "Which rows of `lessons` to hold out, bool (n,): all sentences of about this share of the lines, drawn four neighbours at a time, so that many a line stays with its mirror image."
+    check_table("held_lines", table, ["template"])
+    number("share", share, 0, 1, where="held_lines"), whole("random_state", random_state, 0, where="held_lines")
+    if not len(table):
+        raise ShopError("held_lines: the table has no rows; needed: one of lessons")
     line = pd.factorize(table["template"])[0] // 4
     blocks = int(line.max()) + 1
     return np.isin(line, np.random.default_rng(random_state).choice(blocks, max(round(share * blocks), 1), replace=False))

@@ -15,17 +15,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from .arguments import check_draws, check_same_kind, check_table, check_zone, floats, names as names_of, number, whole as whole_number
 from .baselines import ItemKNN, MostPopular
-from .ranking import (average_precision, coverage, exposure, gini, hit_rate, hits, ndcg, novelty, precision, ranked_hits, recall,
-                                 reciprocal_rank)
+from .ranking import average_precision, coverage, exposure, gini, hit_rate, hits, ndcg, novelty, precision, ranked_hits, recall, reciprocal_rank
 from .returns import net_returns
 from .section import Context, Section
 from .split import LEAKS, Split, leave_one_out, leaks, rolling_origin, split_at_random, split_by_time
 from .tables import Shop, ShopError, local_time, moment
 from .yesno import auc, calibration, calibration_error, lift, mae, rmse, wilson
 
-_all_ = ["ItemKNN", "MostPopular", "average_precision", "coverage", "exposure", "gini", "hit_rate", "hits", "ndcg", "novelty", "precision", "ranked_hits",
-         "recall", "reciprocal_rank", "LEAKS", "Split", "leave_one_out", "leaks", "rolling_origin", "split_at_random", "split_by_time",
+_all_ = ["ItemKNN", "MostPopular", "average_precision", "coverage", "exposure", "gini", "hit_rate", "hits", "ndcg", "novelty", "precision", "ranked_hits", "recall", "reciprocal_rank", "LEAKS", "Split", "leave_one_out", "leaks", "rolling_origin", "split_at_random", "split_by_time",
          "auc", "calibration", "calibration_error", "lift", "mae", "rmse", "wilson"]
 
 # %% ../nbs/03_metrics.ipynb #769d947b
@@ -47,21 +46,25 @@ def bootstrap(statistic: Callable[..., float], *columns: np.ndarray, n: int = 10
     Raises
     ------
     ShopError
-        There are no rows.
+        There are no rows, columns differ in length, or `n`, `level` or `random_state` cannot be.
 
     References
     ----------
     Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
     """
+    n = check_draws("bootstrap", n, level, random_state)
+    columns = tuple(column if isinstance(column, np.ndarray) and column.dtype.kind in "biuf" else floats("a column", column, "bootstrap", None) for column in columns)
+    if not callable(statistic) or not all(column.ndim for column in columns) or len({column.shape[:1] for column in columns}) != 1 or not columns[0].size:
+        raise ShopError(f"bootstrap: {type(statistic).__name__} of shapes {[column.shape for column in columns]}; needed: a function, and columns of one length; there are no rows to draw from without")
     rng, size = np.random.default_rng(random_state), len(columns[0])
-    if size == 0:
-        raise ShopError("bootstrap: there are no rows to draw from")
     draws = []
     for _ in range(n):  # over draws, not rows: memory stays that of one draw
         picked = rng.integers(0, size, size)
         draws.append(statistic(*(column[picked] for column in columns)))
-    low, high = np.nanquantile(draws, [(1 - level) / 2, (1 + level) / 2])
-    return float(statistic(*columns)), float(low), float(high)
+    value, (low, high) = float(statistic(*columns)), np.nanquantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    if np.isinf([value, low, high]).any():
+        raise ShopError(f"bootstrap: the statistic is {value}, from {low} to {high}; allowed: columns of which it is finite")
+    return value, float(low), float(high)
 
 # %% ../nbs/03_metrics.ipynb #572086d1
 class Paired(NamedTuple):
@@ -113,9 +116,11 @@ def paired_bootstrap(a: np.ndarray, b: np.ndarray, n: int = 1000, level: float =
     ----------
     Efron and Tibshirani, 1993, chapter 16; Sakai, Evaluating evaluation metrics based on the bootstrap, SIGIR 2006.
     """
-    a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
-    if a.shape != b.shape or a.ndim != 1:
+    n = check_draws("paired_bootstrap", n, level, random_state)
+    a, b = floats("a", a, "paired_bootstrap"), floats("b", b, "paired_bootstrap")
+    if a.shape != b.shape:
         raise ShopError(f"paired_bootstrap: a has shape {a.shape}, b {b.shape}; needed: one number a user in each, the same users in the same order")
+    number("the largest of a and b", np.nanmax(np.abs(np.r_[a, b]), initial=0), most=1e100, where="paired_bootstrap")
     d = (a - b)[~np.isnan(a - b)]
     if not len(d):
         raise ShopError("paired_bootstrap: there is no user with a number in both")
@@ -125,8 +130,7 @@ def paired_bootstrap(a: np.ndarray, b: np.ndarray, n: int = 1000, level: float =
     return Paired(float(d.mean()), *map(float, _interval(draws, level)), float(_p_value(draws, d.mean())))
 
 # %% ../nbs/03_metrics.ipynb #15209660
-METRICS: dict[str, Callable[..., np.ndarray]] = {"hit_rate": hit_rate, "precision": precision, "recall": recall, "ndcg": ndcg,
-                                                 "map": average_precision, "mrr": reciprocal_rank}
+METRICS: dict[str, Callable[..., np.ndarray]] = {"hit_rate": hit_rate, "precision": precision, "recall": recall, "ndcg": ndcg, "map": average_precision, "mrr": reciprocal_rank}
 VARIETY = ("novelty", "coverage", "gini")
 
 # %% ../nbs/03_metrics.ipynb #fae46af2
@@ -137,7 +141,8 @@ def holm(p: np.ndarray) -> np.ndarray:
     ----------
     Holm, A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 1979.
     """
-    p = np.asarray(p, dtype=float)
+    p = floats("p", p, "holm")
+    number("the least p", np.nanmin(p, initial=1), 0, where="holm"), number("the largest p", np.nanmax(p, initial=0), most=1, where="holm")
     known = np.flatnonzero(~np.isnan(p))
     order, out = known[np.argsort(p[known], kind="stable")], np.full(p.shape, np.nan)
     out[order] = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)))
@@ -171,11 +176,13 @@ def judge(model: Any, split: Split, k: int = 10, metrics: Iterable[str] = (*METR
     ShopError
         A metric that does not exist, k below 1, a split without test rows, or lists of the wrong shape, with an item twice, or scores that rise or are nan.
     """
-    metrics, test = list(metrics), split.test
+    if not isinstance(split, Split) or not callable(getattr(model, "recommend", None)):
+        raise ShopError(f"judge: a {type(model).__name__} and a {type(split).__name__}; needed: a model with recommend(user_ids, k), and a Split")
+    metrics, test, k = list(names_of("metrics", metrics, "judge")), split.test, whole_number("k", k, where="judge")
     if unknown := set(metrics) - {*METRICS, *VARIETY}:
         raise ShopError(f"metric {sorted(unknown)[0]!r} is not known; allowed: {', '.join([*METRICS, *VARIETY])}")
-    if k < 1 or test.empty or split.train.empty:
-        raise ShopError(f"judge: k = {k}, {len(split.train):,} train rows, {len(test):,} test rows; all have to be 1 or more")
+    if test.empty or split.train.empty:
+        raise ShopError(f"judge: {len(split.train):,} train rows, {len(test):,} test rows; there has to be one of each at least")
     if fit:
         model.fit(split.train)
     user, users = pd.factorize(test["user_id"])
@@ -183,7 +190,10 @@ def judge(model: Any, split: Split, k: int = 10, metrics: Iterable[str] = (*METR
     catalogue = pd.Index(had["item_id"].unique())
     index = catalogue.append(pd.Index(test["item_id"].unique()).difference(catalogue, sort=False))
     relevant = sp.csr_array((np.ones(len(test)), (user, index.get_indexer(test["item_id"]))), shape=(len(users), len(index)))
-    items, scores = (np.asarray(part) for part in model.recommend(users, 2 * k))
+    answer = model.recommend(users, min(2 * k, 2**62))
+    if not isinstance(answer, tuple | list) or len(answer) != 2:
+        raise ShopError(f"recommend gave a {type(answer).__name__}; needed: items and scores, both (users, places)")
+    items, scores = np.asarray(answer[0]), floats("scores", answer[1], "recommend", None)
     if items.ndim != 2 or items.shape != scores.shape or len(items) != len(users):
         raise ShopError(f"recommend gave items {items.shape} and scores {scores.shape} for {len(users)} users; needed: both (users, places)")
     codes = np.where(scores > -np.inf, index.get_indexer(pd.Index(items.ravel())).reshape(items.shape), -1)
@@ -224,10 +234,9 @@ def evaluate(model: Any, split: Split, k: int = 10, metrics: Iterable[str] = (*M
     ShopError
         As for `judge`.
     """
-    metrics = list(metrics)
-    judged = [judge(one, split, k, metrics, fit) for one in (model, against) if one is not None]
-    rows = []
-    names = list(judged[0].users)
+    n, metrics = check_draws("evaluate", n, level, random_state), list(names_of("metrics", metrics, "evaluate"))
+    judged = [judge(one, split, k, metrics, fit) for one in (model, against)[:2 - (against is None)]]
+    rows, names = [], list(judged[0].users)
     values = [np.nan_to_num(one.users.to_numpy(dtype=float)) for one in judged]
     draws = [_mean_draws(one, n, random_state) if len(one) > 1 else np.full((n, len(names)), np.nan) for one in values]
     for name in metrics:
@@ -312,7 +321,12 @@ def satisfaction(shop: Shop, as_of: int | str, days: int = 90, settle_days: int 
     ShopError
         Nobody bought anything before `as_of`.
     """
-    end = moment(as_of, shop.timezone)
+    end = moment(as_of, check_zone(shop.timezone))
+    check_table("satisfaction", shop.behaviors, ["user_id", "item_id", "action", "ts"], ["quantity", "order_id"], full=("ts",))
+    if shop.reviews is not None:
+        check_table("satisfaction, reviews", shop.reviews, ["user_id", "item_id", "ts"], ["rating"], "reviews"), check_same_kind(shop.behaviors, shop.reviews, ["user_id", "item_id"], "reviews")
+    days, settle_days = number("days", days, 0, 1e5, where="satisfaction"), number("settle_days", settle_days, 0, 1e5, where="satisfaction")
+    check_draws("satisfaction", 1000, level, random_state)
     bought = _bought(shop, end)
     if bought.empty:
         raise ShopError(f"satisfaction: nobody bought anything before {local_time(pd.Series([end]), shop.timezone)[0]:%Y-%m-%d %H:%M} ({shop.timezone})")
@@ -345,8 +359,7 @@ def _between(form: str, value: float, low: float, high: float, ctx: Context) -> 
     return text.replace("-", "−")
 
 def _table(section: Section, name: str, frame: pd.DataFrame, caption: str, shown: pd.DataFrame, ctx: Context) -> None:
-    first = shown.columns[0]
-    shown = shown.assign(**{first: [ctx.t(_ENGLISH[key], MEASURES[key]) for key in shown[first]]})
+    shown = shown.assign(**{shown.columns[0]: [ctx.t(_ENGLISH[key], MEASURES[key]) for key in shown.iloc[:, 0]]})
     section.table(name, frame, caption, shown.rename(columns=lambda column: ctx.t(column, MEASURES[column])))
 
 # %% ../nbs/03_metrics.ipynb #a0e5c30d

@@ -11,6 +11,7 @@ __all__ = ['WEIGHTS', 'SAMPLE', 'LEAST', 'class_hits', 'lists', 'report', 'IALS'
 import numpy as np
 import pandas as pd
 from .als import IALS, Plan, plan
+from .arguments import check_table, whole
 from .baselines import ItemKNN, MostPopular
 from .ease import EASE, Blend
 from .interactions import Interactions, as_matrix
@@ -83,36 +84,62 @@ def class_hits(behaviors: pd.DataFrame, model: OnEvents, ctx: Context, k: int = 
     return pd.DataFrame(rows, columns=["class_en", "class_zh", "customers", "model", "low", "high", "popular", "difference", "diff_low", "diff_high", "p"]), split.cut
 
 # %% ../nbs/10_mf.ipynb #0491317d
-def _stocked(shop: Shop) -> np.ndarray | None:
-    "Ids of what is in stock, where the product table says so."
-    if shop.products is None or "stock" not in shop.products or not (shop.products["stock"] > 0).any():
-        return None
-    return shop.products.loc[~(shop.products["stock"] <= 0), "item_id"].to_numpy()
+def _stock(shop: Shop) -> pd.Series:
+    "The stock of each item whose stock is known, by id; empty where the product table does not say."
+    products = shop.products
+    if products is None or "stock" not in products:
+        return pd.Series(dtype=float)
+    check_table("lists", products, ["item_id", "stock"], table="products")
+    pieces = products["stock"].to_numpy(dtype=float, na_value=np.nan)  # a null of any kind is nan
+    stock = pd.Series(pieces, index=pd.Index(products["item_id"])).dropna()
+    if not stock.index.is_unique:
+        twice = stock.index[stock.index.duplicated()][0]
+        raise ShopError(f"lists: products have item_id {twice!r} more than once; it should be there once")
+    return stock
 
-def lists(shop: Shop, behaviors: pd.DataFrame, model: OnEvents, customers: pd.DataFrame, k: int = 5) -> pd.DataFrame:
+def _available(stock: pd.Series, item_ids: pd.Index) -> np.ndarray:
+    "Which items are not known to be sold out, bool (n_items,): an item of unknown stock is available."
+    return ~item_ids.isin(stock.index[stock <= 0])
+
+def lists(shop: Shop, behaviors: pd.DataFrame, model: OnEvents, customers: pd.DataFrame, k: int = 5,
+          in_stock: bool = True) -> pd.DataFrame:
     """What each customer is to be shown: a row a customer and place, from a model that is fitted here on all of `behaviors`.
 
     Parameters
     ----------
     shop : Shop
-        Its products give titles, and what is in stock.
+        Its products give titles, and what is in stock: 1 piece or more, or not known.
     behaviors : DataFrame
     model : OnEvents or MostPopular
     customers : DataFrame
         `user_id`, `class_en`, `class_zh`.
     k : int
+    in_stock : bool
+        Leave out items whose stock in the product table is 0 or less. An item of which the stock is not known is not left out.
 
     Returns
     -------
     DataFrame
-        `user_id`, `class_en`, `class_zh`, `place` from 1, `item_id`, `title` where there is one, `score`. Nothing that the customer has bought, nothing out of stock.
+        `user_id`, `class_en`, `class_zh`, `place` from 1, `item_id`, `title` where there is one, `score`. Nothing that the customer has bought, nothing known to be out of stock.
+
+    Raises
+    ------
+    ShopError
+        By the product table everything is out of stock, an item stands there twice, a column is missing, or k is no whole number from 1.
     """
-    stocked = _stocked(shop)
+    check_table("lists, customers", customers, ["user_id", "class_en", "class_zh"])
+    k, stock = whole("k", k, where="lists"), _stock(shop)
     model.fit(behaviors)
+    item_ids = model.told_.item_ids if isinstance(model, OnEvents) else model.item_ids_
+    there = _available(stock, item_ids)
+    if in_stock and not there.any():
+        raise ShopError(f"lists: by the product table each of the {len(item_ids):,} items is out of stock; "
+                        "check the column stock of products, or ask with in_stock=False")
+    stocked = item_ids[there] if in_stock and len(stock) else None
     if isinstance(model, OnEvents):
         items, scores = model.recommend(customers["user_id"], k, allowed=stocked)
     else:  # a baseline knows no stock: ask for more, and keep what is there
-        many = len(model.item_ids_)
+        many = len(item_ids)
         items, scores = model.recommend(customers["user_id"], many if stocked is not None else k)
         if stocked is not None:
             scores = np.where(np.isin(items, stocked), scores, -np.inf)
@@ -122,7 +149,8 @@ def lists(shop: Shop, behaviors: pd.DataFrame, model: OnEvents, customers: pd.Da
     table = customers[["user_id", "class_en", "class_zh"]].iloc[np.repeat(np.arange(n), places)].reset_index(drop=True)
     table = table.assign(place=np.tile(np.arange(1, places + 1), n), item_id=items.ravel(), score=np.round(scores.ravel(), 4))
     if shop.products is not None and "title" in shop.products:
-        table["title"] = shop.products.set_index("item_id")["title"].reindex(table["item_id"]).to_numpy()
+        titles = shop.products.drop_duplicates("item_id").set_index("item_id")["title"]
+        table["title"] = titles.reindex(table["item_id"]).to_numpy()
     return table[table["score"] > -np.inf].reset_index(drop=True)
 
 # %% ../nbs/10_mf.ipynb #d8ea688d
@@ -155,6 +183,20 @@ def _say_value(section: Section, table: pd.DataFrame, cut: int, ctx: Context) ->
     section.picture("recommended_value", draw, ctx.t(
         f"Classes whose interval of the difference lies above 0: {', '.join(ahead['class_en']) or 'none'}. Each is looked at by itself; of many classes one may be there by chance.",
         f"差值区间高于 0 的类别：{'、'.join(ahead['class_zh']) or '无'}。各类别单独检验；类别较多时，个别结果可能出于偶然。"), size=(5.2, 3.6))
+
+def _say_stock(section: Section, stock: pd.Series, left: np.ndarray, ctx: Context) -> None:
+    "A product table in which everything is sold out is more often not kept than true, so it is not passed over."
+    if left.any() and (not len(stock) or (stock > 0).any()):
+        return
+    if left.any():
+        section.say(ctx.t(
+            f"By the product table all {len(stock):,} items of known stock are out of stock. The lists hold only items whose stock is not known: {int(left.sum()):,}.",
+            f"商品表中库存已知的 {len(stock):,} 种商品全部缺货，列表中仅有库存未知的商品（{int(left.sum()):,} 种）。"))
+    else:
+        section.say(ctx.t(
+            f"By the product table all {len(left):,} items that the lists could hold are out of stock, so the lists below are made without regard to stock. "
+            "Please check the column stock of the product table.",
+            f"按商品表，可推荐的 {len(left):,} 种商品全部缺货，因此下面的列表没有考虑库存。请检查商品表的 stock 列。"))
 
 def _say_lists(section: Section, table: pd.DataFrame, ctx: Context) -> None:
     "What each class is shown most, and every list as a file."
@@ -205,11 +247,17 @@ def report(shop: Shop, ctx: Context) -> Section:
         _say_value(section, table, cut, ctx)
         if table.loc[0, "diff_high"] < 0:
             choice = MostPopular()
-    seen = sorted(set(known["action"]) & set(WEIGHTS), key=WEIGHTS.get)
+    done = set(known["action"])
+    seen = [name for name in WEIGHTS if name in done]  # in one order: a set has another one in every process
+    stock = _stock(shop)
+    counted = known.loc[known["action"].isin(seen if isinstance(choice, OnEvents) else ["buy"]), "item_id"]
+    left = _available(stock, pd.Index(counted.unique()))
+    filtered = bool(len(stock)) and bool(left.any())
     section.say(ctx.t(f"The lists learn from these actions, each with its confidence: {', '.join(f'{name} {WEIGHTS[name]}' for name in seen)}. What a customer has bought is not shown again" +
-                      ("; what is out of stock to nobody." if _stocked(shop) is not None else "."),
-                      f"推荐所用行为及置信度：{'、'.join(f'{name} {WEIGHTS[name]}' for name in seen)}。已购商品不再推荐" + ("，缺货商品不推荐。" if _stocked(shop) is not None else "。")))
+                      ("; what is out of stock to nobody." if filtered else "."),
+                      f"推荐所用行为及置信度：{'、'.join(f'{name} {WEIGHTS[name]}' for name in seen)}。已购商品不再推荐" + ("，缺货商品不推荐。" if filtered else "。")))
+    _say_stock(section, stock, left, ctx)
     scored = ctx.results.get("value")
     customers = _classes(known, ctx.as_of, ctx) if scored is None else scored[["user_id", "class_en", "class_zh"]].reset_index(drop=True)
-    _say_lists(section, lists(shop, known, choice, customers), ctx)
+    _say_lists(section, lists(shop, known, choice, customers, in_stock=bool(left.any())), ctx)
     return section

@@ -17,6 +17,7 @@ from .aspects import aspect_texts
 from .classifiers import NgramSVM, code_points, distinct, known_chars, ngram_codes
 from .lessons import held_lines, lessons
 from .store import check_arrays, read_model, rebuilds, with_parameters, write_model
+from .arguments import number, whole
 from .tables import ShopError
 from .tokens import normalize
 
@@ -110,8 +111,10 @@ class SentimentModel(BaseEstimator):
         ShopError
             Another label, labels of one kind, fewer than 20 distinct texts of a kind, rows that are no texts, or a parameter that cannot be.
         """
-        if not 0 < self.held < 1 or not 0.5 <= self.sure < 1 or self.epochs < 0 or not self.rate > 0 or not self.teach >= 0:
-            raise ShopError(f"SentimentModel: epochs = {self.epochs!r}, rate = {self.rate!r}, held = {self.held!r}, sure = {self.sure!r}, teach = {self.teach!r}; allowed: 0 or more, above 0, between 0 and 1, 0.5 to 1, 0 or more")
+        where = "SentimentModel"
+        whole("epochs", self.epochs, 0, 10_000, where), whole("random_state", self.random_state, 0, where=where)
+        number("rate", self.rate, above=0, most=1e3, where=where), number("held", self.held, above=0, below=1, where=where)
+        number("sure", self.sure, 0.5, below=1, where=where), number("teach", self.teach, 0, 1e6, where=where), number("turned", self.turned, 0, 1, where=where)
         texts, y, _ = distinct(texts, labels)
         count = np.bincount(y, minlength=2)
         if count.min() < 20:

@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 from .classifiers import code_points
+from .arguments import number, whole
 from .tables import ShopError
 
 # %% ../nbs/05d_network.ipynb #1ae7cd3d
@@ -141,6 +142,10 @@ def find_rate(make: Callable[[], nn.Module], data: Encoded, y: np.ndarray, low: 
     data, y
         Texts and labels.
     """
+    whole("steps", steps, 1, 100_000, "find_rate"), whole("size", size, 1, 1 << 20, "find_rate"), whole("random_state", random_state, 0, where="find_rate")
+    number("high", high, above=number("low", low, above=0, most=1e3, where="find_rate"), most=1e3, where="find_rate")
+    if not len(data) or len(data) != len(y):
+        raise ShopError(f"find_rate: {len(data)} texts and {len(y)} labels; needed: as many of both, and some")
     torch.manual_seed(random_state)
     net, rng, rows, mean = make(), np.random.default_rng(random_state), [], None
     net.train()
@@ -191,6 +196,10 @@ def train(net: nn.Module, data: Encoded, y: np.ndarray, held: Encoded, y_held: n
     """
     if len(data) != len(y) or len(held) != len(y_held) or not len(data) or not len(held):
         raise ShopError(f"train: {len(data)} texts, {len(y)} labels; held out {len(held)} and {len(y_held)}; needed: as many of each, and some")
+    for name, value in (("epochs", epochs), ("patience", patience), ("size", size)):
+        whole(name, value, 1, 1 << 20, "train")
+    whole("random_state", random_state, 0, where="train"), number("rate", rate, above=0, most=1e3, where="train")
+    number("smoothing", smoothing, 0, 1, where="train"), number("average", average, 0, 1, where="train")
     before, rng = torch.get_rng_state(), np.random.default_rng(random_state)
     torch.manual_seed(random_state)
     per_epoch = math.ceil(len(data) / size)

@@ -14,6 +14,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 from scipy.stats import norm, t as student
+from .arguments import check_table, number
 from .aspects import ASPECTS, review_aspects
 from .section import COLORS, Context, Section
 from .tables import Shop, ShopError, local_time, moment
@@ -50,7 +51,12 @@ def _flat(where: str, values: Any) -> pd.Series:
     if isinstance(values, str | bytes) or not isinstance(values, Iterable) or getattr(values, "ndim", 1) != 1:
         raise ShopError(f"{where}: a {type(values).__name__} was given; needed: a list, a Series or an array with one value a row")
     values = values if hasattr(values, "dtype") else list(values)
-    return values.reset_index(drop=True) if isinstance(values, pd.Series) else pd.Series(values, dtype=None if len(values) else object)
+    try:
+        column = values.reset_index(drop=True) if isinstance(values, pd.Series) else pd.Series(values, dtype=None if len(values) else object)
+        column.groupby(column, observed=True).size()  # values that can be told apart and put in order
+    except (TypeError, ValueError) as error:
+        raise ShopError(f"{where}: values of which a column cannot be made, or that have no order ({str(error)[:80]}); allowed: one kind, text or numbers") from None
+    return column
 
 def shrunk(scores: Any, groups: Any, prior: float | None = None) -> pd.DataFrame:
     """The mean score of each group, pulled to the mean of all by as much as its few reviews leave to luck (empirical Bayes, normal and normal).
@@ -70,6 +76,8 @@ def shrunk(scores: Any, groups: Any, prior: float | None = None) -> pd.DataFrame
         difference cannot be told apart. One group is at its own mean. `ShopError`: columns of different lengths, or a score or prior that is no number from 0 to 1.
         Sources: Efron and Morris, Data analysis using Stein's estimator, JASA 1975; Casella, An introduction to empirical Bayes data analysis, The American Statistician 1985.
     """
+    if prior is not None:
+        number("prior", prior, 0, 1, where="shrunk")
     key, column = _flat("shrunk, groups", groups), _flat("shrunk, scores", scores)
     try: score = column.astype("Float64").to_numpy(float, na_value=np.nan)
     except (TypeError, ValueError): raise ShopError(f"shrunk: scores of kind {column.dtype}, the first {column.iloc[0]!r}; needed: numbers from 0 to 1") from None
@@ -109,6 +117,7 @@ def _known(shop: Shop, as_of: int | str | None) -> pd.DataFrame:
     names = [name for name in _COLUMNS if _has(shop.reviews, name)]
     table = nw.from_native(shop.reviews).select(*names).lazy().collect().to_pandas() if names else pd.DataFrame()
     table = table.reindex(columns=_COLUMNS).assign(ts=lambda rows: pd.to_numeric(rows["ts"], errors="coerce").astype("Float64"))
+    check_table("reviews", table, ["ts"], ["user_id", "item_id"], "reviews")
     return (table if as_of is None else table[(table["ts"] < moment(as_of, shop.timezone)).fillna(False)]).reset_index(drop=True)
 
 def sentiment_of(shop: Shop, score: Score, of: str = "item", as_of: int | str | None = None) -> pd.DataFrame:
@@ -121,7 +130,7 @@ def sentiment_of(shop: Shop, score: Score, of: str = "item", as_of: int | str | 
     as_of : int or str, optional
         Seconds since 1970 UTC, or a day of the shop: no review at or after it is used, nor one without a moment. Default: all reviews.
     """
-    if of not in ("item", "user") or shop.reviews is not None and not _has(shop.reviews, f"{of}_id"):
+    if not isinstance(of, str) or of not in ("item", "user") or shop.reviews is not None and not _has(shop.reviews, f"{of}_id"):
         raise ShopError(f"sentiment_of: of = {of!r}; allowed: 'item' or 'user', with a column item_id or user_id in the reviews (columns.toml may name it)")
     table = _known(shop, as_of)
     key, p = table[f"{of}_id"], praise(table["text"], score)

@@ -10,6 +10,7 @@ from itertools import count
 from typing import Any
 import narwhals as nw
 import pandas as pd
+from .arguments import check_table, check_zone
 from .tables import ShopError, local_day, local_time, moment, utc_offsets
 
 # %% ../nbs/02a_orders.ipynb #381296ab
@@ -62,13 +63,11 @@ def trade(behaviors: Any, end: int) -> Any:
     Raises
     ------
     ShopError
-        No column `user_id`, `action` or `ts`.
+        No column `user_id`, `action` or `ts`, or a value that its column cannot have.
     """
+    check_table("orders", behaviors, ["user_id", "action", "ts"], ["item_id", "quantity", "net_quantity", "price", "order_id", "coupon"])
     frame = nw.from_native(behaviors)
     names = frame.collect_schema().names()
-    for name in ("user_id", "action", "ts"):
-        if name not in names:
-            raise ShopError(f"orders: behaviors have no column {name!r}; they have {', '.join(names)}")
     def first_of(*choice, kind=nw.Float64):
         return next((nw.col(name) for name in choice if name in names), nw.lit(None, kind))
     frame = frame.filter(nw.col("action").is_in(["buy", "return"]) & (nw.col("ts") < end) & ~nw.col("user_id").is_null())
@@ -83,7 +82,7 @@ def kept_buys(behaviors: Any, end: int) -> Any:
     "Buys of known users before `end` of which something was kept: `user_id`, `ts`, `amount` (cents or null), `order_id` (text or null); same kind of frame."
     lines = trade(nw.from_native(behaviors), end)
     lines = lines.filter((nw.col("buy") == 1) & (nw.col("pieces").is_null() | (nw.col("pieces") > 0)))
-    amount = (nw.col("pieces") * nw.col("price")).cast(nw.Float64)  # whole cents, exact in a float up to 90 trillion
+    amount = nw.col("pieces").cast(nw.Float64) * nw.col("price").cast(nw.Float64)  # whole cents, exact in a float up to 90 trillion
     return like(behaviors, lines.select("user_id", "ts", amount=amount, order_id=nw.col("order_id")))
 
 # %% ../nbs/02a_orders.ipynb #fe1754ef
@@ -124,7 +123,8 @@ def rfm(behaviors: Any, as_of: int | str, timezone: str = "Asia/Shanghai") -> An
     ShopError
         No buy before `as_of`, or a column is missing.
     """
-    end = moment(as_of, timezone)
+    check_table("rfm", behaviors, ["user_id", "action", "ts"])
+    end = moment(as_of, check_zone(timezone))
     buys = kept_buys(nw.from_native(behaviors), end)
     offsets, today = _clock(buys.select(first=nw.col("ts").min()).lazy().collect().item(), end, timezone, "rfm: nobody bought anything")
     table = _with_orders(buys, offsets).group_by("user_id").agg(
@@ -212,7 +212,7 @@ def order_features(lines: Any, as_of: int | str, timezone: str = "Asia/Shanghai"
     first = table.select(first=nw.col("ts").min()).lazy().collect().item()
     offsets, today = _clock(end if pd.isna(first) else first, end, timezone, "")
     kept = table.filter((nw.col("buy") == 1) & (nw.col("pieces").is_null() | (nw.col("pieces") > 0)))
-    kept = _with_orders(kept.with_columns(amount=(nw.col("pieces") * nw.col("price")).cast(nw.Float64)), offsets)
+    kept = _with_orders(kept.with_columns(amount=nw.col("pieces").cast(nw.Float64) * nw.col("price").cast(nw.Float64)), offsets)
     waits = gaps(kept.select("user_id", "day").unique(), "gap")
     table = _line_features(table).join(_order_sums(kept, today), on="user_id", how="left").join(waits, on="user_id", how="left")
     table = table.with_columns(nw.col("frequency", "orders_90").fill_null(0))

@@ -8,6 +8,8 @@ __all__ = ['net_returns']
 # %% ../nbs/01b_returns.ipynb #3e3592d8
 import numpy as np
 import pandas as pd
+from .arguments import check_table
+from .tables import ShopError
 
 def _returned(key: np.ndarray, ts: np.ndarray, back: np.ndarray, pieces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pieces of each buy that came back, and pieces of each return (`back`) that no earlier buy of its key covers.
@@ -45,7 +47,17 @@ def net_returns(behaviors: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
         For a buy its quantity less what came back, 0 or more; 0 for a return; null for other actions and where quantity is null.
     orphaned : Series of Int64, n
         For a return the pieces that were bought before the log begins, or never; 0 for a buy.
+
+    Raises
+    ------
+    ShopError
+        A column that is missing or holds what it cannot, a missing time, or pieces that are no whole number; names column, row and value.
     """
+    check_table("net_returns", behaviors, ["user_id", "item_id", "action", "ts", "quantity"], ["order_id"], full=("ts",))
+    parted = (behaviors["quantity"] % 1 != 0).fillna(False) & behaviors["quantity"].notna()
+    if parted.any():
+        row = behaviors.index[int(np.argmax(parted))]
+        raise ShopError(f"net_returns: column quantity, row {row}: {behaviors['quantity'].iloc[int(np.argmax(parted))]}; allowed: whole numbers of pieces")
     trade = (behaviors["action"].isin(["buy", "return"]) & behaviors["quantity"].notna()).to_numpy(bool)
     log = behaviors[trade].reset_index(drop=True)
     ts, back, left = log["ts"].to_numpy("int64"), log["action"].eq("return").to_numpy(bool), log["quantity"].to_numpy("int64").copy()

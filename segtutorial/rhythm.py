@@ -10,6 +10,7 @@ __all__ = ['WEEKS', 'SESSION_GAP', 'QUARTER', 'STEPS', 'PARTS', 'events', 'pairs
 from typing import Any
 import narwhals as nw
 import pandas as pd
+from .arguments import check_table, check_zone, number
 from .orders import gaps, like, ratio, typed_features
 from .tables import ACTIONS, ShopError, local_day, local_time, moment, utc_offsets
 
@@ -22,13 +23,10 @@ def events(behaviors: Any, as_of: int | str, timezone: str = "Asia/Shanghai") ->
     Raises
     ------
     ShopError
-        Nobody did anything before `as_of`, or a column is missing.
+        Nobody did anything before `as_of`, a column is missing, or a value is one that its column cannot have.
     """
-    end, frame = moment(as_of, timezone), nw.from_native(behaviors)
-    names = frame.collect_schema().names()
-    for name in ("user_id", "item_id", "action", "ts"):
-        if name not in names:
-            raise ShopError(f"features: behaviors have no column {name!r}; they have {', '.join(names)}")
+    check_table("features", behaviors, ["user_id", "item_id", "action", "ts"])
+    end, frame = moment(as_of, check_zone(timezone)), nw.from_native(behaviors)
     frame = frame.select("user_id", "item_id", "action", "ts").filter((nw.col("ts") < end) & ~nw.col("user_id").is_null())
     first = frame.select(first=nw.col("ts").min()).lazy().collect().item()
     if pd.isna(first):
@@ -87,7 +85,7 @@ def sessions(by_quarter: Any, gap: int = SESSION_GAP) -> Any:
     frame of the same kind, one row a session
         `user_id`; `session`, its number from 1; `start` and `end`, s since 1970 UTC; `events`; `buys`, lines bought.
     """
-    if gap < QUARTER:
+    if number("gap", gap, where="sessions") < QUARTER:
         raise ShopError(f"sessions: gap = {gap!r}; allowed: {QUARTER} seconds or more")
     table = nw.from_native(by_quarter).with_columns(before=nw.col("end").shift(1).over("user_id", order_by="start"))
     table = table.with_columns(new=nw.when(nw.col("start") - nw.col("before") <= gap).then(nw.lit(0)).otherwise(nw.lit(1)))

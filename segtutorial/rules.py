@@ -9,6 +9,7 @@ __all__ = ['NUMBERS', 'schema', 'violations', 'typed', 'same_kind']
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
+from .arguments import one_of, whole
 from .tables import ACTIONS, CONTRACT, ShopError
 
 # %% ../nbs/01a_rules.ipynb #725e8051
@@ -28,6 +29,10 @@ def schema(table: str, opened: int, now: int) -> pa.DataFrameSchema:
     opened, now : int
         Seconds since 1970 UTC; no event is earlier or later.
     """
+    one_of("table", table, tuple(CONTRACT), "schema")
+    opened, now = (whole(name, ts, -(2**33), 2**34, "schema") for name, ts in (("opened", opened), ("now", now)))
+    if opened > now:
+        raise ShopError(f"schema: opened = {opened}, now = {now}; allowed: opened before now")
     who = {"user_id": _column(), "item_id": _column()}
     first, last = (f"{pd.Timestamp(ts, unit='s'):%Y-%m-%d}" for ts in (opened, now))
     moment = _column(opened, now, f"a time from {first} to {last} (UTC)", whole=True)
@@ -91,6 +96,11 @@ def _as_numbers(values: pd.Series, where: str) -> pd.Series:
 # %% ../nbs/01a_rules.ipynb #2af3997b
 def typed(name: str, frame: pd.DataFrame) -> pd.DataFrame:
     "A table with the types of the contract, and with empty columns where trade could have some."
+    one_of("table", name, tuple(CONTRACT), "typed")
+    if not isinstance(frame, pd.DataFrame):
+        raise ShopError(f"{name}: a {type(frame).__name__} was given; needed: a pandas DataFrame, such as load_shop makes")
+    if not frame.columns.is_unique:
+        raise ShopError(f"{name}: column {frame.columns[frame.columns.duplicated()][0]!r} is there twice; keep one of them")
     frame, new = frame.reset_index(drop=True), {}
     for column in CONTRACT[name]:
         values, where = frame.get(column.name), f"{name}: column {column.name}"

@@ -12,8 +12,9 @@ from dataclasses import replace
 from typing import Any
 import numpy as np
 import pandas as pd
+from .arguments import ids, names, one_of, whole
 from .interactions import Interactions
-from .metrics import judge
+from .metrics import METRICS, judge
 from .split import Split, rolling_origin
 from .tables import ShopError
 
@@ -47,9 +48,10 @@ class OnEvents:
         ShopError
             No event counts, or the model refuses the matrix.
         """
+        actions = names("actions", self.actions, "OnEvents")
         self.told_ = Interactions.from_events(events, self.weights, self.how)
         known = events[events["user_id"].notna() & events["item_id"].notna()]
-        self.owned_ = Interactions.from_events(known, dict.fromkeys(self.actions, 1.0), users=self.told_.user_ids, items=self.told_.item_ids).X
+        self.owned_ = Interactions.from_events(known, dict.fromkeys(actions, 1.0), users=self.told_.user_ids, items=self.told_.item_ids).X
         self.share_ = self.owned_.sum(axis=0) / self.owned_.shape[0]
         if callback is None:
             self.model.fit(self.told_.X)
@@ -77,10 +79,11 @@ class OnEvents:
         """
         if not hasattr(self, "told_"):
             raise ShopError("OnEvents is not fitted; call fit first")
+        k = whole("k", k, where="recommend")
         rows, items = self.told_.rows(user_ids), self.told_.item_ids
-        mask = None if allowed is None else items.isin(list(allowed))
-        if k < 1 or (mask is not None and not mask.any()):
-            raise ShopError(f"recommend: k = {k}, {'all' if mask is None else int(mask.sum())} items allowed; needed: 1 or more of both")
+        mask = None if allowed is None else items.isin(ids("allowed", allowed, "recommend"))
+        if mask is not None and not mask.any():
+            raise ShopError(f"recommend: none of the {len(items):,} items of the model is allowed; needed: one at least")
         known, k = rows >= 0, min(k, len(items))
         columns, scores = np.zeros((len(rows), k), dtype=np.int64), np.full((len(rows), k), -np.inf)
         columns[known], scores[known] = self.model.recommend(rows[known], k, self.owned_ if exclude_owned else None, mask)
@@ -138,6 +141,15 @@ def search(make: Callable[..., Any], grid: dict[str, Iterable], events: pd.DataF
     ShopError
         An empty grid, or folds that cannot be made.
     """
+    if not isinstance(grid, dict) or any(isinstance(values, str) or not isinstance(values, Iterable) for values in grid.values()):
+        raise ShopError(f"search: grid = {grid!r}; allowed: a list of values for each parameter, such as {{'reg': [0.01, 0.1]}}")
+    if not callable(make):
+        raise ShopError(f"search: make is a {type(make).__name__}; needed: a function of parameters that gives a model, such as IALS")
+    one_of("metric", metric, (*METRICS, "novelty"), "search")
+    for name, value, least in (("k", k, 1), ("users", users, 1), ("random_state", random_state, 0), ("draws", draws, 1), ("patience", patience, 1)):
+        if value is not None or name not in ("draws", "patience"):
+            whole(name, value, least, where="search")
+    actions = names("actions", actions, "search")
     grid = {name: list(values) for name, values in grid.items()}
     settings = [dict(zip(grid, values)) for values in itertools.product(*grid.values())]
     if not grid or not settings:

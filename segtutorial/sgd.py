@@ -15,9 +15,10 @@ import pandas as pd
 import scipy.sparse as sp
 import torch
 from torch.nn.functional import embedding_bag, pad, softplus
+from .arguments import number, one_of, whole
 from .interactions import as_matrix
 from .tables import ShopError
-from .topk import Ranker, pick_device
+from .topk import Ranker, all_finite, pick_device
 
 _Batch = namedtuple("_Batch", "users starts columns value items places owner turned")
 # Some examples, twice. By users: distinct `users`, where the examples of each start, the `columns` of all, the `value` of each filled cell.
@@ -169,15 +170,16 @@ class MF(Ranker):
 
     def _check(self, X: sp.csr_array, valid: Any) -> None:
         "Refuses parameters that cannot be used, and a matrix with nothing in it."
-        for name in ("n_factors", "n_epochs", "negatives", "batch", "patience"):
-            value = getattr(self, name)
-            if (isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1) and not (value is None and name in ("batch", "patience")):
-                raise ShopError(f"{name} = {value!r}; allowed: whole numbers from 1")
-        for name, end, words in (("rate", np.inf, "finite, above 0"), ("init_std", np.inf, "finite, above 0"), ("reg", np.inf, "finite, from 0"), ("warmup", 1, "from 0 to below 1, a share of all steps")):
-            value = getattr(self, name)
-            if not (value is None and name == "reg") and (not 0 <= value < end or (value == 0 and "above" in words)):
-                raise ShopError(f"{name} = {value!r}; allowed: {words}")
-        for bad, words in ((self.loss not in ("logistic", "squared"), f"loss = {self.loss!r}; allowed: logistic, squared"), (not X.nnz, "X has no filled cell; there is nothing to learn from"),
+        for name, most in (("n_factors", 4096), ("n_epochs", 100_000), ("negatives", 10_000), ("batch", 1 << 26), ("patience", 100_000)):
+            if getattr(self, name) is not None or name not in ("batch", "patience"):
+                whole(name, getattr(self, name), 1, most)
+        whole("random_state", self.random_state, 0)
+        number("rate", self.rate, above=0, most=1e6), number("init_std", self.init_std, above=0, most=1e6)
+        number("warmup", self.warmup, 0, below=1)
+        if self.reg is not None:
+            number("reg", self.reg, 0, 1e12)
+        one_of("loss", self.loss, ("logistic", "squared"))
+        for bad, words in ((not X.nnz, "X has no filled cell; there is nothing to learn from"),
                            (self.patience is not None and valid is None, f"patience = {self.patience} has nothing to go by; give fit a `valid`, or leave patience out")):
             if bad:
                 raise ShopError(words)
@@ -186,7 +188,7 @@ class MF(Ranker):
         "First vectors, on the device, and the size of a batch."
         self.n_users_, self.n_items_ = X.shape
         self.mean_ = float(X.data.mean(dtype=np.float64)) if self.loss == "squared" else 0.0
-        chance, device = torch.Generator().manual_seed(self.random_state), pick_device(self.device)
+        chance, device = torch.Generator().manual_seed(int(self.random_state)), pick_device(self.device)
         self.users_, self.items_ = (torch.cat([torch.randn(rows, self.n_factors, generator=chance) * self.init_std, torch.zeros(rows, 2)], 1).to(device) for rows in X.shape)
         self.users_[:, -2], self.users_[:, -1], self.items_[:, -1] = 1, self.mean_, 1
         return self._tables(self.users_), self.batch or min(max(X.nnz // 100, 256), 8192)
@@ -198,7 +200,7 @@ class MF(Ranker):
     def _dealt(self, X: sp.csr_array) -> tuple[tuple[torch.Tensor, ...], float, torch.Generator]:
         "Filled cells on the device, what they weigh, and a source of chance."
         cells = tuple(torch.from_numpy(part).to(self.items_.device) for part in (np.repeat(np.arange(X.shape[0]), np.diff(X.indptr)), X.indices.astype(np.int64), X.data.copy()))
-        return cells, float(X.data.sum()) * (1 + self.negatives) if self.loss == "logistic" else X.nnz, torch.Generator(device=self.items_.device).manual_seed(self.random_state)
+        return cells, float(X.data.sum()) * (1 + self.negatives) if self.loss == "logistic" else X.nnz, torch.Generator(device=self.items_.device).manual_seed(int(self.random_state))
 
     def fit(self, X: Any, valid: Any = None, callback: Callable[[int, "MF"], bool] | None = None) -> "MF":
         """Learns the vectors of users and items.
@@ -241,7 +243,7 @@ class MF(Ranker):
                 if not np.isfinite(now["loss"]):
                     raise ShopError(f"rate = {self.rate}: the loss is {now['loss']} after epoch {epoch}; allowed: smaller ones, find_rate shows which")
                 if held is not None:
-                    now["valid"] = sum(float(tables.step(one, 0.0)) for one in _batches(held[0], X.shape, size, tables.each, held[2].manual_seed(self.random_state))) / held[1]
+                    now["valid"] = sum(float(tables.step(one, 0.0)) for one in _batches(held[0], X.shape, size, tables.each, held[2].manual_seed(int(self.random_state)))) / held[1]
                     if now["valid"] < best[0]:
                         best = now["valid"], epoch, (self.users_.clone(), self.items_.clone())
                 rows.append({"epoch": epoch, "loss": 0.0, "seconds": time.perf_counter() - began} | now)
@@ -254,6 +256,7 @@ class MF(Ranker):
                 log.close()
         if best[2] is not None:
             self.users_, self.items_ = best[2]
+        all_finite("MF", self.users_, self.items_)
         self.history_ = pd.DataFrame(rows)
         return self
 
@@ -270,8 +273,15 @@ class MF(Ranker):
         X : sparse, (n, n_items)
             What they did, a row a user. One without anything is scored by the items' biases.
         n_steps : int
+            0 or more.
+
+        Raises
+        ------
+        ShopError
+            Not fitted, or what `as_matrix` refuses.
         """
         self._fitted()
+        whole("n_steps", n_steps, 0, 100_000, where="fold_in")
         X, V = as_matrix(X, n_items=self.n_items_), self.items_
         U = torch.zeros(X.shape[0], V.shape[1], device=V.device)
         U[:, -2], U[:, -1] = 1, float(self.mean_)
@@ -279,6 +289,7 @@ class MF(Ranker):
         for step in range(n_steps):
             for one in _batches(cells, X.shape, 1 << 18, tables.each, chance):
                 tables.step(one, self.rate * (1 + math.cos(math.pi * step / n_steps)) / 2, users_only=True)
+        all_finite("MF.fold_in", U)
         return U
 
 # %% ../nbs/10c_sgd.ipynb #10f575a9
@@ -300,8 +311,8 @@ def find_rate(X: Any, low: float = 1e-3, high: float = 100.0, n_steps: int = 100
     ShopError
         Rates that do not rise from above 0, fewer than 2 steps, or what `MF` refuses.
     """
-    if not 0 < low < high < np.inf or n_steps < 2:
-        raise ShopError(f"low = {low}, high = {high}, n_steps = {n_steps}; allowed: above 0, above low and finite, from 2")
+    low, n_steps = number("low", low, above=0, most=1e6, where="find_rate"), whole("n_steps", n_steps, 2, 100_000, where="find_rate")
+    high = number("high", high, above=low, most=1e6, where="find_rate")
     model, X, rows, mean = MF(**settings), as_matrix(X), [], None
     model._check(X, X)
     (tables, size), (cells, _, chance) = model._begin(X), model._dealt(X)
@@ -309,6 +320,10 @@ def find_rate(X: Any, low: float = 1e-3, high: float = 100.0, n_steps: int = 100
         for one in _batches(cells, X.shape, size, tables.each, chance):
             rate = low * (high / low) ** (len(rows) / (n_steps - 1))
             now = float(tables.step(one, rate)) / (float(one.value.sum()) * tables.each if model.loss == "logistic" else len(one.value))
+            if not np.isfinite(now):
+                if not rows:
+                    raise ShopError(f"find_rate: the loss is {now} before any step; allowed: smaller cells in X, or a smaller init_std")
+                return pd.DataFrame(rows, columns=["rate", "loss"])
             mean = now if mean is None else 0.9 * mean + 0.1 * now
             rows.append((rate, mean))
             if len(rows) == n_steps or not mean < 4 * min(value for _, value in rows):

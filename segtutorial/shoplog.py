@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from .arguments import whole
 from .market import FIRST_DAY, key_of, uniform
 from .tables import ACTIONS, ShopError, day_start
 
@@ -80,12 +81,13 @@ class ShopLog:
 
     def recent(self, days: int) -> pd.DataFrame:
         "Events of the last `days` days before today."
-        first = max(self.day - days, 0)
+        first = max(self.day - whole("days", days, 0, where="recent"), 0)
         return frame_of(self.days[first:self.day] + self.later, start_of(first), start_of(self.day))
 
     def counts(self, action: str, days: int) -> np.ndarray:
         "How often each of `products` met an action of visitors in the last `days` days: (m,); `ShopError` for 'return', which is no visit's, or an unknown one."
-        if action not in CODES or action == "return":
+        days = whole("days", days, 0, where="counts")
+        if not isinstance(action, str) or action not in CODES or action == "return":
             raise ShopError(f"counts: action = {action!r}; allowed: {', '.join(repr(name) for name in CODES if name != 'return')}")
         ids = self.all_products["item_id"].to_numpy()
         chunks = self.days[max(self.day - days, 0):self.day]
@@ -108,8 +110,7 @@ def popular_page(day: int, user_ids: np.ndarray, log: ShopLog, n_popular: int = 
         Popular places, from 0; seed of the others. k is `n_popular` + 2, or fewer where the shop has fewer items. What is sold out
         is shown only where there is nothing else.
     """
-    if n_popular < 0:
-        raise ShopError(f"popular_page: n_popular = {n_popular}; allowed: a whole number from 0")
+    whole("n_popular", n_popular, 0, where="popular_page"), whole("random_state", random_state, 0, where="popular_page")
     ids, price, n = log.products["item_id"].to_numpy(), log.products["price"].to_numpy(), len(user_ids)
     score = log.counts("view", 7) + 5. * log.counts("buy", 7)
     if log.stock is not None:

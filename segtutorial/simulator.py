@@ -168,6 +168,8 @@ def simulate_shop(n_users: int = 3000, n_items: int = 300, days: int = 180, rand
         An argument out of its range, or a page that cannot be: the message names the day and the value.
     """
     check_sizes(random_state, dirt, n_users=n_users, n_items=n_items, days=days)
+    if policy is not None and not callable(policy):
+        raise ShopError(f"simulate_shop: policy is a {type(policy).__name__}; allowed: a function (day, user_ids, log), or None for the popular page")
     users, (products, hidden) = draw_users(n_users, days, random_state), draw_products(n_items, days, random_state)
     world, log = World(users, products, hidden, random_state), ShopLog(products)
     store = _Store(world, days)
@@ -195,9 +197,9 @@ def outcomes(shop: Shop) -> pd.DataFrame:
     ShopError
         A shop without truth, or with dirt.
     """
-    known = shop.truth or {}
+    known = shop.truth if isinstance(shop, Shop) and isinstance(shop.truth, dict) else {}
     if "users" not in known or "dirt" in known:
-        raise ShopError(f"outcomes: {shop.name!r} has {'dirt' if 'dirt' in known else 'no truth'}; allowed: a shop as simulate_shop gives it, with dirt=0")
+        raise ShopError(f"outcomes: {getattr(shop, 'name', shop)!r} has {'dirt' if 'dirt' in known else 'no truth'}; allowed: a shop as simulate_shop gives it, with dirt=0")
     truth, log = shop.truth["users"], shop.behaviors
     sign = log["action"].map({"buy": 1, "return": -1}).fillna(0)
     table = pd.DataFrame({"views": log["action"] == "view", "clicks": log["action"] == "click",
@@ -223,7 +225,7 @@ def counterfactual(policies: dict[str, Policy | None], **sizes: int) -> pd.DataF
     ShopError
         No policy, a size that cannot be, or a page that cannot be.
     """
-    if not policies:
-        raise ShopError("counterfactual: policies is empty; allowed: names and policies, such as {'popular': None}")
+    if not isinstance(policies, dict) or not policies:
+        raise ShopError(f"counterfactual: policies is {'empty' if isinstance(policies, dict) else 'a ' + type(policies).__name__}; allowed: names and policies, such as {{'popular': None}}")
     return pd.concat([outcomes(simulate_shop(**sizes, policy=policy)).assign(policy=name) for name, policy in policies.items()],
                      ignore_index=True)[["policy", "user_id", "views", "clicks", "orders", "spent", "satisfaction", "days"]]

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
+from .arguments import check_table, check_zone, names, number, whole
 from .tables import ShopError, local_time, moment
 
 # %% ../nbs/03a_split.ipynb #16c44a4c
@@ -50,17 +51,15 @@ class Split:
 # %% ../nbs/03a_split.ipynb #bbbafcd5
 def _checked(events: pd.DataFrame, actions: Iterable[str], where: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
     "The rows that have a user, and the actions as a tuple; a ShopError where they cannot be split."
-    for name in ("user_id", "item_id", "action", "ts"):
-        if name not in events:
-            raise ShopError(f"{where}: events have no column {name!r}; they have {', '.join(map(str, events.columns))}")
+    check_table(where, events, ["user_id", "item_id", "action", "ts"])
     if not events.index.is_unique:
         raise ShopError(f"{where}: two rows have the index {events.index[events.index.duplicated()][0]}; use reset_index(drop=True), rows are named by it")
     if events["ts"].isna().any():
         raise ShopError(f"{where}: ts is missing in row {events.index[events['ts'].isna()][0]}; clean the log first")
-    actions = (actions,) if isinstance(actions, str) else tuple(actions)
+    actions = names("actions", actions, where)
     known = events[events["user_id"].notna() & events["item_id"].notna()]
     if not known["action"].isin(actions).any():
-        raise ShopError(f"{where}: no event of a known user has an action in {actions}; the log has {', '.join(sorted(events['action'].unique())) or 'no rows'}")
+        raise ShopError(f"{where}: no event of a known user has an action in {actions}; the log has {', '.join(sorted(map(str, events['action'].unique()))) or 'no rows'}")
     return known, actions
 
 def _pairs(rows: pd.DataFrame) -> pd.MultiIndex:
@@ -77,7 +76,7 @@ def _split(name: str, where: str, events: pd.DataFrame, train: pd.DataFrame, wan
         why = f"; {owned:,} rows were of items that their users had before, new_only=False keeps them" if owned and test.empty else ""
         raise ShopError(f"{where}: nothing is left to {side} ({len(train):,} train rows, {len(test):,} test rows of action {', '.join(actions)}){why}")
     users, judged = train["user_id"].unique(), test["user_id"].unique()
-    both = np.isin(judged, users).sum()
+    both = pd.Index(judged).isin(users).sum()
     counts = {"train_rows": len(train), "test_rows": len(test), "train_users": len(users), "test_users": len(judged), "users_left_out": len(users) - int(both),
               "new_users": len(judged) - int(both), "owned_rows": owned, "unused_rows": len(events) - len(train) - len(test)}
     return Split(name, train, test, cut, end, actions, new_only, counts)
@@ -110,8 +109,9 @@ def split_by_time(events: pd.DataFrame, at: int | str | None = None, share: floa
     """
     known, actions = _checked(events, actions, "split_by_time")
     first, last = int(known["ts"].min()), int(known["ts"].max())
-    if at is None and not 0 < share < 1:
-        raise ShopError(f"split_by_time: share = {share}; allowed: above 0 and below 1")
+    share = number("share", share, above=0, below=1, where="split_by_time") if at is None else 0.0
+    days = None if days is None else number("days", days, above=0, most=1e6, where="split_by_time")
+    check_zone(timezone)
     cut = moment(at, timezone) if at is not None else last + 1 - round((last + 1 - first) * share)
     end = last + 1 if days is None else min(cut + round(days * 86400), last + 1)
     later = known["ts"].between(cut, end - 1) & known["action"].isin(actions)
@@ -140,9 +140,11 @@ def rolling_origin(events: pd.DataFrame, folds: int = 4, days: float | None = No
     """
     known, actions = _checked(events, actions, "rolling_origin")
     first, end = int(known["ts"].min()), int(known["ts"].max()) + 1
-    window = round(days * 86400) if days is not None else (end - first) // 2 // max(folds, 1)
-    if folds < 1 or window < 1:
-        raise ShopError(f"rolling_origin: folds = {folds}, days = {days}; allowed: 1 or more, and above 0")
+    folds = whole("folds", folds, 1, 10_000, where="rolling_origin")
+    days = None if days is None else number("days", days, above=0, most=1e6, where="rolling_origin")
+    window = round(days * 86400) if days is not None else (end - first) // 2 // folds
+    if window < 1:
+        raise ShopError(f"rolling_origin: folds = {folds}, days = {days}; a window is shorter than a second: fewer folds, or more days")
     return [split_by_time(events, end - (folds - fold) * window, days=window / 86400, actions=actions, new_only=new_only, timezone=timezone) for fold in range(folds)]
 
 # %% ../nbs/03a_split.ipynb #e21bb841
@@ -195,8 +197,8 @@ def split_at_random(events: pd.DataFrame, share: float = 0.2, actions: Iterable[
         A side would be empty, or a column or `share` cannot be used.
     """
     known, actions = _checked(events, actions, "split_at_random")
-    if not 0 < share < 1:
-        raise ShopError(f"split_at_random: share = {share}; allowed: above 0 and below 1")
+    share = number("share", share, above=0, below=1, where="split_at_random")
+    whole("random_state", random_state, 0, where="split_at_random")
     wanted = known["action"].isin(actions).to_numpy(bool)
     drawn = np.zeros(len(known), bool)
     drawn[np.random.default_rng(random_state).permutation(np.flatnonzero(wanted))[:round(wanted.sum() * share)]] = True
@@ -225,6 +227,8 @@ def leaks(split: Split) -> pd.DataFrame:
         One row a leaking row, with the log's index: `user_id`, `item_id`, `ts`, `side` ('train' or 'test'), `kind`, a key of `LEAKS`, the worst
         that holds for the row, and `why`.
     """
+    if not isinstance(split, Split):
+        raise ShopError(f"leaks: a {type(split).__name__} was given; needed: a Split")
     train, test = split.train, split.test
     found = [("both sides", "train", train[train.index.isin(test.index)]), ("both sides", "test", test[test.index.isin(train.index)])]
     if split.cut is not None:

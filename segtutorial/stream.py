@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from tqdm.auto import tqdm
+from .arguments import whole
 from .tables import ShopError
 
 # %% ../nbs/04d_stream.ipynb #d4162b74
@@ -31,6 +32,9 @@ def read_texts(path: str | Path, column: str, encoding: str = "utf-8") -> Iterat
         No such file, no such column, a row with another number of fields, a quotation mark that is not closed, letters of another encoding, or a broken .gz;
         names file and row (the header is row 1).
     """
+    for name, value in (("path", path), ("column", column), ("encoding", encoding)):
+        if not isinstance(value, str | Path if name == "path" else str):
+            raise ShopError(f"read_texts: {name} is a {type(value).__name__}; needed: a text")
     path = Path(path)
     csv.field_size_limit(max(csv.field_size_limit(), 2**27))  # a text may be longer than the 131,072 letters of the default
     opened = gzip.open if path.suffix == ".gz" else open
@@ -125,10 +129,10 @@ def map_texts(function: Callable[[list[str]], Any], texts: Iterable[str], batch:
         The function fails (names the first row that fails, from 0), it or a result cannot be sent, or a process was ended from outside.
     """
     workers = _cores() if workers is None else workers
-    for name, value in (("batch", batch), ("workers", workers)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ShopError(f"map_texts: {name} = {value!r}; allowed: a whole number, 1 or more")
-    if isinstance(texts, str | bytes):
+    batch, workers = whole("batch", batch, 1, 2**31, "map_texts"), whole("workers", workers, 1, 1024, "map_texts")
+    if not callable(function):
+        raise ShopError(f"map_texts: function is a {type(function).__name__}; needed: a function of a list of texts")
+    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
         raise ShopError(f"map_texts: a {type(texts).__name__} was given; needed: a list or another iterable of texts")
     total = len(texts) if total is None and hasattr(texts, "__len__") else total
     rows = iter(texts)

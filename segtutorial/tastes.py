@@ -8,6 +8,7 @@ __all__ = ['BANDS', 'TOP', 'add_places', 'catalogue', 'top_categories', 'taste_f
 # %% ../nbs/02c_tastes.ipynb #a42fbf09
 from typing import Any
 import narwhals as nw
+from .arguments import check_table
 from .orders import like, ratio, typed_features
 from .rhythm import entropy
 from .tables import ShopError, moment
@@ -43,8 +44,7 @@ def catalogue(products: Any, as_of: int | str, timezone: str = "Asia/Shanghai") 
     """
     table, end = nw.from_native(products), moment(as_of, timezone)
     names = table.collect_schema().names()
-    if "item_id" not in names:
-        raise ShopError(f"features: products have no column 'item_id'; they have {', '.join(names)}")
+    check_table("features", products, ["item_id"], ["category", "brand", "price", "listed_at"], "products")
     table = table.select("item_id", **{name: nw.col(name) if name in names else nw.lit(None, kind) for name, kind in (
         ("category", nw.String), ("brand", nw.String), ("price", nw.Float64), ("listed_at", nw.Float64))})
     twice = table.group_by("item_id").agg(n=nw.len()).filter(nw.col("n") > 1).select("item_id").sort("item_id").head(1).lazy().collect()
@@ -87,8 +87,10 @@ def taste_features(met: Any, goods: Any, lines: Any, categories: list[str] | Non
         Whose shares `category_1` … `category_8` are; default `top_categories(met, goods)`. Give the list to compare two moments, as the order may change.
     """
     table, goods, lines = nw.from_native(met), nw.from_native(goods), nw.from_native(lines)
+    if not isinstance(categories, list | tuple | None):
+        raise ShopError(f"features: categories = {categories!r}; allowed: a list of at most {TOP} names, each once")
     categories = top_categories(table, goods) if categories is None else list(categories)
-    if len(categories) > TOP or len(set(categories)) < len(categories):
+    if len(categories) > TOP or not all(isinstance(name, str | int) for name in categories) or len(set(categories)) < len(categories):
         raise ShopError(f"features: categories = {categories}; allowed: at most {TOP} names, each once")
     items = table.group_by("item_id").agg(users=nw.len()).with_columns(all=nw.lit(0))
     items = add_places(items, "users", "all", "popularity").select("item_id", "popularity").join(goods, on="item_id", how="left")
@@ -122,7 +124,7 @@ def _paid(lines: Any, goods: Any) -> Any:
     table = lines.filter(nw.col("buy") == 1).select("user_id", "item_id", "pieces", paid=nw.col("price"))
     table = table.join(goods.select("item_id", "price", "price_place"), on="item_id", how="left")
     priced = ~nw.col("price").is_null() & ~nw.col("paid").is_null() & (nw.col("pieces") > 0)
-    table = table.with_columns(placed=(~nw.col("price_place").is_null()).cast(nw.Int64), list=nw.when(priced).then(nw.col("pieces") * nw.col("price")).otherwise(0),
-                               paid=nw.when(priced).then(nw.col("pieces") * nw.col("paid")).otherwise(0))
+    table = table.with_columns(placed=(~nw.col("price_place").is_null()).cast(nw.Int64), list=nw.when(priced).then(nw.col("pieces").cast(nw.Float64) * nw.col("price")).otherwise(0),
+                               paid=nw.when(priced).then(nw.col("pieces").cast(nw.Float64) * nw.col("paid")).otherwise(0))
     table = table.group_by("user_id").agg(**{name: nw.col(name).sum() for name in ("placed", "price_place", "list", "paid")})
     return table.select("user_id", bought_price_place=ratio("price_place", "placed"), paid_share=ratio("paid", "list"))

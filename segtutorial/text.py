@@ -15,6 +15,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.decomposition import TruncatedSVD
 from sklearn.preprocessing import normalize as unit_length
+from .arguments import check_table, number, whole
 from .keywords import log_odds
 from .store import check_arrays, read_model, rebuilds, with_parameters, write_model
 from .stream import map_texts, read_texts
@@ -35,6 +36,7 @@ def _reviews(shop: Shop, end: int, key: str) -> pd.DataFrame:
     "`key` and normal `text` of the reviews before `end` that have both."
     if shop.reviews is None:
         return pd.DataFrame({key: [], "text": []})
+    check_table("reviews", shop.reviews, [key, "ts", "text"], table="reviews")
     table = _plain(shop.reviews, [key, "ts", "text"])
     table = table[(table["ts"] < end) & table[key].notna()]
     table = table.assign(text=normalize(table["text"]))
@@ -49,8 +51,11 @@ class _Texts(TransformerMixin, BaseEstimator):
 
     def fit(self, shop: Shop, as_of: int | str) -> Any:
         "Learns from the texts before `as_of` (seconds since 1970 UTC, or a day of the shop); returns self. A shop without texts teaches nothing."
-        if not self.n_dims >= 1 or not self.prior > 0:
-            raise ShopError(f"{type(self).__name__}: n_dims = {self.n_dims!r}, prior = {self.prior!r}; allowed: 1 or more, and above 0")
+        name = type(self).__name__
+        if not isinstance(shop, Shop):
+            raise ShopError(f"{name}: a {type(shop).__name__} was given; needed: a Shop, as load_shop gives it")
+        whole("n_dims", self.n_dims, 1, 4096, name), number("prior", self.prior, above=0, most=1e12, where=name)
+        whole("random_state", self.random_state, 0, 2**32 - 1, name)
         self.as_of_ = moment(as_of, shop.timezone)
         reviews, pages = _reviews(shop, self.as_of_, self._key), self._pages(shop, self.as_of_)
         texts = [*reviews["text"], *(page for page in pages if page)]
@@ -61,9 +66,12 @@ class _Texts(TransformerMixin, BaseEstimator):
         X = self.vectorizer_.fit_transform(texts)
         self.components_ = None
         if not isinstance(X, np.ndarray):
+            self.components_ = np.zeros((self.n_dims, X.shape[1]), dtype=np.float32)
+            if X.shape[1] == 1:  # one term has one direction
+                self.components_[0] = 1
+        if self.components_ is not None and X.shape[1] > 1:
             with np.errstate(invalid="ignore", divide="ignore"):  # where all texts are equal, the SVD's shares of variance are 0 / 0
                 svd = TruncatedSVD(min(self.n_dims, *X.shape), random_state=self.random_state).fit(X)
-            self.components_ = np.zeros((self.n_dims, X.shape[1]), dtype=np.float32)
             self.components_[:len(svd.components_)] = svd.components_
         self.overall_ = self._vectors(reviews["text"] if len(reviews) else texts).mean(axis=0)
         return self
@@ -81,8 +89,11 @@ class _Texts(TransformerMixin, BaseEstimator):
         ShopError
             Not fitted, or fitted on a later moment than `as_of`.
         """
-        name, end = type(self).__name__, moment(as_of, shop.timezone)
+        name = type(self).__name__
         self._look()
+        if not isinstance(shop, Shop):
+            raise ShopError(f"{name}: a {type(shop).__name__} was given; needed: a Shop, as load_shop gives it")
+        end = moment(as_of, shop.timezone)
         if end < self.as_of_:
             fitted, asked = local_time(pd.Series([self.as_of_, end]), shop.timezone)
             raise ShopError(f"{name}: it was fitted on texts before {fitted}, and as_of = {asked} is earlier; a model of the future may not describe the past")
@@ -170,6 +181,7 @@ class ItemText(_Texts):
     def _pages(self, shop: Shop, end: int) -> pd.Series:
         if shop.products is None:
             return pd.Series([], dtype=object)
+        check_table("products", shop.products, ["item_id"], ["title", "description", "listed_at"], "products")
         table = _plain(shop.products, ["item_id", "title", "description", "listed_at"])
         if "listed_at" in table:
             table = table[table["listed_at"].isna() | (table["listed_at"] < end)]
@@ -194,6 +206,7 @@ class UserText(_Texts):
     _key = "user_id"
 
     def _pages(self, shop: Shop, end: int) -> pd.Series:
+        check_table("behaviors", shop.behaviors, ["user_id", "ts"])
         table = _plain(shop.behaviors, ["user_id", "ts"])
         users = table.loc[(table["ts"] < end) & table["user_id"].notna(), "user_id"].unique()
         return pd.Series("", index=pd.Index(users), dtype=object)

@@ -17,6 +17,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 from sklearn.preprocessing import normalize as unit_length
 from .store import check_arrays, read_model, rebuilds, with_parameters, write_model
+from .arguments import number, whole
 from .tables import ShopError
 from .tokens import Tokenizer, normalize
 
@@ -90,11 +91,12 @@ class SkipGram(BaseEstimator):
         ShopError
             Texts instead of lists of words, no word that occurs `min_count` times, or a parameter that cannot be.
         """
-        for name, least in (("n_dims", 1), ("window", 1), ("negatives", 1), ("epochs", 1), ("min_count", 1), ("batch", 1), ("subsampling", 0)):
-            if not getattr(self, name) >= least:
-                raise ShopError(f"SkipGram: {name} = {getattr(self, name)!r}; allowed: {least} or more")
-        tokens = list(tokens)
-        if any(isinstance(words, str) for words in tokens):
+        for name, most in (("n_dims", 4096), ("window", 1000), ("epochs", 100_000), ("min_count", None), ("batch", 1 << 26)):
+            whole(name, getattr(self, name), 1, most, "SkipGram")
+        number("negatives", self.negatives, 1, 1e6, where="SkipGram"), number("subsampling", self.subsampling, 0, 1, where="SkipGram")
+        number("learning_rate", self.learning_rate, above=0, most=1e3, where="SkipGram"), whole("random_state", self.random_state, 0, where="SkipGram")
+        tokens = list(tokens) if isinstance(tokens, Iterable) else [tokens]
+        if not all(isinstance(words, list | tuple) and all(isinstance(word, str) for word in words) for words in tokens):
             raise ShopError("SkipGram: texts were given; needed: lists of words, as Tokenizer().transform(texts) gives them")
         count = Counter(word for words in tokens for word in words)
         self.words_ = sorted((word for word, n in count.items() if n >= self.min_count), key=lambda word: (-count[word], word))
@@ -117,7 +119,7 @@ class SkipGram(BaseEstimator):
     def _learn(self, words: np.ndarray, text: np.ndarray) -> None:
         import torch
         from torch.nn.functional import embedding
-        rng, chance, threads = np.random.default_rng(self.random_state), torch.Generator().manual_seed(self.random_state), torch.get_num_threads()
+        rng, chance, threads = np.random.default_rng(self.random_state), torch.Generator().manual_seed(int(self.random_state)), torch.get_num_threads()
         device = _device(self.device)
         members = torch.from_numpy(self._members()).to(device)
         empty = len(self.words_) + len(self.chars_)
@@ -136,7 +138,7 @@ class SkipGram(BaseEstimator):
                 kept = rng.random(len(words)) < keep[words]
                 pairs = torch.from_numpy(_pairs(words[kept], text[kept], self.window, rng))
                 pairs, total = pairs[torch.randperm(len(pairs), generator=chance)].to(device), torch.zeros((), device=device)
-                for some in pairs.split(self.batch):
+                for some in pairs.split(int(self.batch)):
                     noise = torch.multinomial(drawn, 64, replacement=True, generator=chance).to(device)
                     loss = _loss(vector(some[:, 0]), embedding(some[:, 1], near), embedding(noise, near), self.negatives)
                     steps.zero_grad()
@@ -152,6 +154,8 @@ class SkipGram(BaseEstimator):
 
     def vector(self, word: str) -> np.ndarray:
         "The vector (n_dims,) of a word; with `chars`, of an unknown word the mean of its known characters'; else ShopError."
+        if not isinstance(word, str):
+            raise ShopError(f"SkipGram: a {type(word).__name__} was given; needed: a word")
         if word in self._rows:
             return self.vectors_[self._rows[word]]
         known = [self.char_vectors_[self.chars_.index(char)] for char in word if char in self.chars_]
@@ -161,6 +165,7 @@ class SkipGram(BaseEstimator):
 
     def nearest(self, word: str, k: int = 10) -> pd.Series:
         "The k other words with the largest cosine to a word, which may be any that `vector` knows: cosine by word."
+        whole("k", k, where="nearest")
         cosine = unit_length(self.vectors_) @ unit_length(self.vector(word)[None])[0]
         near = pd.Series(cosine, index=self.words_, name=word).drop(word, errors="ignore")
         return near.sort_values(ascending=False, kind="stable").head(k)
@@ -234,11 +239,16 @@ class Vectorizer(TransformerMixin, BaseEstimator):
 
     def _units(self) -> tuple[str, ...]:
         "The units to count, after a look at the parameters."
+        if not isinstance(self.method, str) or not isinstance(self.unit, str):
+            raise ShopError(f"Vectorizer: method = {self.method!r}, unit = {self.unit!r}; allowed: {', '.join(METHODS)}; {', '.join(UNITS)}")
         for name, value, allowed in (("method", self.method, METHODS), ("unit", self.unit, UNITS if self.method != "learned" else UNITS[:2])):
             if value not in allowed:
                 raise ShopError(f"Vectorizer: {name} = {value!r}; allowed{' for learned' * (self.method == 'learned' and name == 'unit')}: {', '.join(allowed)}")
-        if len(self.ngrams) != 2 or not 1 <= self.ngrams[0] <= self.ngrams[1] or not self.max_features >= 1:
-            raise ShopError(f"Vectorizer: ngrams = {self.ngrams!r}, max_features = {self.max_features!r}; allowed: a pair such as (1, 2), and 1 or more")
+        try:
+            first, last = self.ngrams
+            whole("last", last, whole("first", first, 1, 100), 100), whole("max_features", self.max_features, 1, 2**31 - 1)
+        except (TypeError, ValueError):  # ShopError is a ValueError
+            raise ShopError(f"Vectorizer: ngrams = {self.ngrams!r}, max_features = {self.max_features!r}; allowed: a pair such as (1, 2), up to 100, and 1 or more, up to 2**31 - 1") from None
         return ("chars", "words") if self.unit == "both" else (self.unit,)
 
     def _documents(self, texts: Iterable[Any]) -> dict[str, list]:
@@ -292,6 +302,8 @@ class Vectorizer(TransformerMixin, BaseEstimator):
         units = self._units()
         if self.method == "hashing":
             documents = self._documents(texts)
+            if not documents[units[0]]:  # scikit-learn refuses to count nothing
+                return sp.csr_matrix((0, len(units) * self.max_features), dtype=np.float32)
             counts = [self._counter(unit, HashingVectorizer, n_features=self.max_features, norm=None).transform(documents[unit]) for unit in units]
             return unit_length(sp.hstack(counts, format="csr"), copy=False)
         if not hasattr(self, "idf_"):

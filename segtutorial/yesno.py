@@ -10,18 +10,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.stats import norm, rankdata
+from .arguments import check_table, floats, number, one_of, whole
 from .tables import ShopError
 
 # %% ../nbs/03d_yesno.ipynb #df25f25f
 def _numbers(where: str, **columns: Any) -> list[np.ndarray]:
     "The columns as float arrays of one length without nan, or a ShopError."
-    arrays = [np.asarray(values, dtype=float) for values in columns.values()]
+    arrays = [floats(name, values, where) for name, values in columns.items()]
     sizes = {name: array.shape for name, array in zip(columns, arrays)}
     if len(set(sizes.values())) > 1 or arrays[0].ndim != 1 or not len(arrays[0]):
         raise ShopError(f"{where}: shapes {sizes}; needed: one number a row in each, at least one row")
     for name, array in zip(columns, arrays):
-        if not np.isfinite(array).all():
-            raise ShopError(f"{where}: {name}[{int(np.argmin(np.isfinite(array)))}] is {array[~np.isfinite(array)][0]}; every row needs a number")
+        bad = ~(np.abs(array) <= 1e100)  # squares of more are infinite
+        if bad.any():
+            raise ShopError(f"{where}: {name}[{int(np.argmax(bad))}] is {array[np.argmax(bad)]:g}; every row needs a finite number, up to 1e100")
     return arrays
 
 def rmse(rating: np.ndarray, predicted: np.ndarray) -> float:
@@ -65,11 +67,20 @@ def auc(y: np.ndarray, score: np.ndarray) -> float:
 def wilson(yes: Any, n: Any, level: float = 0.95) -> tuple[Any, Any]:
     """Interval `(low, high)` of a share by Wilson's score, for independent rows; nan where n is 0.
 
+    Raises
+    ------
+    ShopError
+        Other than 0 to n of n, or a level that is not between 0 and 1.
+
     References
     ----------
     Brown, Cai and DasGupta, Interval estimation for a binomial proportion, Statistical Science 2001.
     """
-    yes, n, z = np.asarray(yes, dtype=float), np.asarray(n, dtype=float), norm.ppf((1 + level) / 2)
+    yes, n, z = floats("yes", yes, "wilson", None), floats("n", n, "wilson", None), norm.ppf((1 + number("level", level, above=0, below=1, where="wilson")) / 2)
+    if yes.shape != n.shape and yes.ndim and n.ndim:
+        raise ShopError(f"wilson: yes has shape {yes.shape}, n {n.shape}; needed: one of each a share")
+    if np.isinf(n).any() or (yes < 0).any() or (yes > n * (1 + 1e-9)).any():
+        raise ShopError(f"wilson: yes from {np.nanmin(yes, initial=np.inf):g} to {np.nanmax(yes, initial=-np.inf):g}, n up to {np.nanmax(n, initial=-np.inf):g}; allowed: 0 to n of a finite n")
     with np.errstate(invalid="ignore", divide="ignore"):
         share = yes / n
         half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
@@ -103,8 +114,8 @@ def calibration(y: np.ndarray, probability: np.ndarray, bins: int = 10, method: 
     y, probability = _yes_no("calibration", y, probability)
     if probability.min() < 0 or probability.max() > 1:
         raise ShopError(f"calibration: probabilities go from {probability.min():g} to {probability.max():g}; allowed: 0 to 1")
-    if method not in ("quantile", "uniform") or bins < 1:
-        raise ShopError(f"calibration: method = {method!r}, bins = {bins}; allowed: 'quantile' or 'uniform', 1 or more")
+    one_of("method", method, ("quantile", "uniform"), "calibration")
+    bins = whole("bins", bins, 1, 1_000_000, where="calibration")
     share = np.arange(1, bins) / bins
     edges = np.quantile(probability, share) if method == "quantile" else share
     table = pd.DataFrame({"bin": np.searchsorted(edges, probability), "y": y, "p": probability}).groupby("bin").agg(
@@ -114,6 +125,9 @@ def calibration(y: np.ndarray, probability: np.ndarray, bins: int = 10, method: 
 
 def calibration_error(table: pd.DataFrame) -> float:
     "Expected calibration error: mean distance of `predicted` and `observed` over all rows, from a table of `calibration`."
+    check_table("calibration_error", table, ["predicted", "observed", "n"])
+    if not len(table):
+        raise ShopError("calibration_error: the table has no rows; needed: one of calibration")
     return float(np.average((table["predicted"] - table["observed"]).abs(), weights=table["n"]))
 
 # %% ../nbs/03d_yesno.ipynb #9e788982
@@ -134,7 +148,8 @@ def lift(y: np.ndarray, score: np.ndarray, parts: int = 10) -> pd.DataFrame:
         Nobody says yes, or `parts` is not between 1 and n.
     """
     y, score = _yes_no("lift", y, score)
-    if not y.any() or not 1 <= parts <= len(y):
+    parts = whole("parts", parts, where="lift")
+    if not y.any() or parts > len(y):
         raise ShopError(f"lift: {int(y.sum())} of {len(y)} answers are 1, parts = {parts}; needed: at least one 1, and 1 to {len(y)} parts")
     order = np.argsort(-score, kind="stable")
     tie = np.unique(-score[order], return_inverse=True)[1]

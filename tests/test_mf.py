@@ -269,6 +269,86 @@ def test_the_picture_and_tables_have_their_names(shop):
     assert all(isinstance(part.svg, str) for part in section.parts if isinstance(part, Picture))
 
 
+STOCKED = {"Int64": pd.NA, "float64": np.nan, "Float64": pd.NA, "object": None}
+
+
+def stocked(shop, pieces, dtype="Int64"):
+    "The shop with this stock of its items, by id; None where it is not known. Other items have a piece."
+    column = pd.Series([pieces.get(item, 1) for item in shop.products["item_id"]], dtype=object)
+    return replace(shop, products=shop.products.assign(stock=column.where(column.notna(), STOCKED[dtype]).astype(dtype)))
+
+
+def customers_of(shop):
+    users = shop.behaviors.loc[shop.behaviors["action"] == "buy", "user_id"].dropna().unique()[:30]
+    return pd.DataFrame({"user_id": users, "class_en": "a", "class_zh": "b"})
+
+
+@pytest.fixture(scope="module")
+def cleaned(shop):
+    return clean(shop).shop
+
+
+MAKE = {"iALS": lambda: OnEvents(IALS(n_factors=4, n_epochs=2)), "most popular": mf.MostPopular}
+
+
+@pytest.mark.parametrize("make", MAKE)
+@pytest.mark.parametrize("dtype", STOCKED)
+def test_unknown_stock_is_available_and_none_is_sold_out(make, dtype, cleaned):
+    "In whatever type the column came: null is not known, 0 and less is sold out, 1 is there."
+    log, people, ids = cleaned.behaviors, customers_of(cleaned), sorted(cleaned.products["item_id"])
+    plain = mf.lists(replace(cleaned, products=None), log, MAKE[make](), people, k=100)
+    pieces = {ids[0]: None, ids[1]: 0, ids[2]: -3, ids[3]: 7}
+    made = mf.lists(stocked(cleaned, pieces, dtype), log, MAKE[make](), people, k=100)
+    pairs = {(row.user_id, row.item_id) for row in plain.itertuples()}
+    assert {(row.user_id, row.item_id) for row in made.itertuples()} == {pair for pair in pairs if pair[1] not in ids[1:3]}
+    assert ids[0] in set(made["item_id"]) and ids[3] in set(made["item_id"])
+    assert (made.groupby("user_id")["score"].diff().dropna() <= 0).all()
+
+
+@pytest.mark.parametrize("make", MAKE)
+def test_an_item_that_the_product_table_lacks_is_available(make, cleaned):
+    item = cleaned.behaviors.loc[cleaned.behaviors["action"] == "buy", "item_id"].mode()[0]
+    gone = stocked(cleaned, {})
+    gone = replace(gone, products=gone.products[gone.products["item_id"] != item])
+    assert item in set(mf.lists(gone, cleaned.behaviors, MAKE[make](), customers_of(cleaned), k=100)["item_id"])
+
+
+@pytest.mark.parametrize("make", MAKE)
+def test_lists_of_a_shop_where_all_is_sold_out(make, cleaned):
+    "Known stock is 0 everywhere: only items of unknown stock are left; where there is none, an error, or all when asked so."
+    log, people, ids = cleaned.behaviors, customers_of(cleaned), sorted(cleaned.products["item_id"])
+    nothing = dict.fromkeys(ids, 0)
+    unknown = mf.lists(stocked(cleaned, nothing | {ids[4]: None}), log[log["item_id"].isin(ids)], MAKE[make](), people, k=100)
+    assert set(unknown["item_id"]) == {ids[4]}
+    empty, known = stocked(cleaned, nothing), log[log["item_id"].isin(ids)]
+    with pytest.raises(ShopError, match="out of stock.*column stock"):
+        mf.lists(empty, known, MAKE[make](), people)
+    plain = mf.lists(replace(cleaned, products=None), known, MAKE[make](), people)
+    pd.testing.assert_frame_equal(mf.lists(empty, known, MAKE[make](), people, in_stock=False)[list(plain)], plain)
+
+
+@pytest.mark.parametrize("lang, says", [("en", ["all", "out of stock", "without regard to stock"]), ("zh", ["全部缺货", "没有考虑库存"])])
+def test_the_report_says_where_all_is_sold_out(lang, says, cleaned):
+    known = cleaned.behaviors[cleaned.behaviors["item_id"].isin(cleaned.products["item_id"])]
+    shop, ctx = replace(cleaned, behaviors=known), Context(int(cleaned.behaviors["ts"].max()) + 1, lang)
+    def said(shop):
+        section = mf.report(shop, ctx)
+        made = next(part.frame for part in section.parts if isinstance(part, Table) and part.name == "recommendations")
+        return " ".join(part for part in section.parts if isinstance(part, str)), made
+    ids = sorted(shop.products["item_id"])
+    text, made = said(stocked(shop, dict.fromkeys(ids, 0)))
+    assert all(word in text for word in says) and len(made)
+    text, made = said(stocked(shop, dict.fromkeys(ids, 0) | {ids[4]: None}))
+    assert ("not known: 1" in text or "库存未知的商品（1 种）" in text) and set(made["item_id"]) == {ids[4]}
+    for fine in (stocked(shop, {}), stocked(shop, {ids[0]: 0}), stocked(shop, dict.fromkeys(ids)), replace(shop, products=None)):
+        assert "regard to stock" not in said(fine)[0] and "没有考虑库存" not in said(fine)[0]
+
+
+def test_a_product_that_is_there_twice_is_refused(cleaned):
+    twice = replace(cleaned, products=pd.concat([cleaned.products, cleaned.products.head(1)]))
+    with pytest.raises(ShopError, match="more than once"):
+        mf.lists(twice, cleaned.behaviors, mf.MostPopular(), customers_of(cleaned))
+
 def test_on_events_gives_strangers_the_best_sellers(shop):
     model = OnEvents(IALS(n_factors=4, n_epochs=2)).fit(shop.behaviors)
     items, scores = model.recommend(["nobody", "no one"], 5)
