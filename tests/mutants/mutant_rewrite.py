@@ -154,16 +154,24 @@ class Replaced(ast.NodeTransformer):
         return [ast.Expr(part) if isinstance(part, ast.expr) else part for part in new]
 
 
-def rewritten(fault: Fault, tree: ast.Module) -> ast.Module | None:
-    "The module with the fault in it, or None where its target is not here or does not hold the snippet as often as expected."
-    tree = copy.deepcopy(tree)
-    for name, node in list(definitions(tree)):
+def targets(fault: Fault, tree: ast.Module) -> list[ast.stmt]:
+    "The definitions of a module that bear the name of the fault's target and hold its snippet as often as expected."
+    found = []
+    for name, node in definitions(tree):
         if name == fault.target:
             change = Replaced(fault)
-            change.generic_visit(node)
-            if change.found == fault.times:
-                return ast.fix_missing_locations(tree)
-    return None
+            change.generic_visit(copy.deepcopy(node))
+            found += [node] * (change.found == fault.times)
+    return found
+
+
+def rewritten(fault: Fault, tree: ast.Module) -> ast.Module | None:
+    "The module with the fault in it, or None where the fault does not fit it."
+    tree = copy.deepcopy(tree)
+    found = targets(fault, tree)
+    for node in found:
+        Replaced(fault).generic_visit(node)
+    return ast.fix_missing_locations(tree) if found else None
 
 
 def sources(package: Path = PACKAGE) -> dict[Path, ast.Module]:
@@ -174,7 +182,7 @@ def sources(package: Path = PACKAGE) -> dict[Path, ast.Module]:
 def place(fault: Fault, trees: dict[Path, ast.Module]) -> Path:
     "The file in which the fault fits; `NoMatch` where there is none, or more than one."
     named = [path for path, tree in trees.items() if any(name == fault.target for name, _ in definitions(tree))]
-    fits = [path for path in named if rewritten(fault, trees[path])]
+    fits = [path for path in named if targets(fault, trees[path])]
     if len(fits) != 1:
         where = ", ".join(path.stem for path in (fits or named)) or "no module"
         raise NoMatch(f"{fault.name}: {fault.target} is in {where}, and {len(fits)} of them hold {fault.times} × `{fault.find}`; needed: one")
