@@ -1,12 +1,24 @@
 """Splits, metrics and intervals on logs of a few rows, counted by hand or by another library."""
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import ndcg_score
 
-from segtutorial.metrics import (ItemKNN, bootstrap, calibration_error, hits, holm, leave_one_out, ndcg,
-                                 paired_bootstrap, satisfaction, split_by_time, wilson)
+from segtutorial.metrics import (
+    ItemKNN,
+    bootstrap,
+    calibration_error,
+    hits,
+    holm,
+    leave_one_out,
+    ndcg,
+    paired_bootstrap,
+    satisfaction,
+    split_by_time,
+    wilson,
+)
 from segtutorial.shop import Shop
 from segtutorial.tables import day_start
 
@@ -17,13 +29,23 @@ START = day_start("2024-01-01")
 def log(*rows):
     "Buys: (user, item, day from 2024 on)."
     users, items, days = zip(*rows)
-    return pd.DataFrame({"user_id": users, "item_id": items, "action": "buy", "ts": [int(START + DAY * day) for day in days]})
+    return pd.DataFrame(
+        {
+            "user_id": users,
+            "item_id": items,
+            "action": "buy",
+            "ts": [int(START + DAY * day) for day in days],
+        }
+    )
 
 
 def test_a_window_ends_before_its_end():
     events = log((1, 1, 0), (2, 2, 1), (1, 2, 10), (2, 1, 12), (2, 3, 15), (1, 3, 20))
     split = split_by_time(events, "2024-01-11", days=5)
-    assert split.test["ts"].tolist() == [START + 10 * DAY, START + 12 * DAY]  # day 15 is the first that is not in it
+    assert split.test["ts"].tolist() == [
+        START + 10 * DAY,
+        START + 12 * DAY,
+    ]  # day 15 is the first that is not in it
     assert split.train["ts"].max() == START + DAY and split.counts["unused_rows"] == 2
 
 
@@ -35,7 +57,8 @@ def test_what_happens_in_the_moment_of_the_last_buy_is_not_learned():
 
 
 def test_the_ideal_list_ends_at_k():
-    "Ten relevant items and a list of three hits: it cannot be better, so NDCG@3 is 1; and as scikit-learn has it."
+    """Ten relevant items and a list of three hits: it cannot be better, so NDCG@3 is 1; and as
+    scikit-learn has it."""
     assert ndcg(np.ones((1, 3), bool), np.array([10.0]), 3).tolist() == [1.0]
     rng = np.random.default_rng(0)
     relevant, scores = rng.random((30, 12)) < 0.4, rng.random((30, 12))
@@ -51,10 +74,17 @@ def test_a_hit_among_equal_scores_stands_behind_them():
 
 
 def test_neighbours_are_shrunk_by_how_little_is_known():
-    "Items 1 and 2 have two buyers in common of two each: 2 / (sqrt(2) sqrt(2) + 10). Items 3 and 4 share one of one."
-    model = ItemKNN(shrinkage=10).fit(log(("a", 1, 0), ("a", 2, 1), ("b", 1, 2), ("b", 2, 3), ("c", 3, 4), ("c", 4, 5)))
+    """Items 1 and 2 have two buyers in common of two each: 2 / (sqrt(2) sqrt(2) + 10). Items 3 and
+    4 share one of one."""
+    model = ItemKNN(shrinkage=10).fit(
+        log(("a", 1, 0), ("a", 2, 1), ("b", 1, 2), ("b", 2, 3), ("c", 3, 4), ("c", 4, 5))
+    )
     similar = model.similarity_.toarray()
-    assert similar[0, 1] == pytest.approx(2 / 12) and similar[2, 3] == pytest.approx(1 / 11) and similar[0, 0] == 0
+    assert (
+        similar[0, 1] == pytest.approx(2 / 12)
+        and similar[2, 3] == pytest.approx(1 / 11)
+        and similar[0, 0] == 0
+    )
 
 
 def test_wilson_by_scipy():
@@ -69,15 +99,26 @@ def test_bins_count_as_much_as_they_hold():
 
 
 def test_an_interval_has_its_level_and_its_seed():
-    "Of the mean of 400 normal numbers 95 % of draws lie within 1.96 standard errors; another seed draws otherwise."
+    """Of the mean of 400 normal numbers 95 % of draws lie within 1.96 standard errors; another seed
+    draws otherwise."""
     values = np.random.default_rng(0).normal(size=400)
     mean, low, high = bootstrap(np.mean, values, n=4000, random_state=1)
     error = values.std() / 20
-    assert mean == values.mean() and low == pytest.approx(mean - 1.96 * error, abs=0.1 * error) and high == pytest.approx(mean + 1.96 * error, abs=0.1 * error)
-    assert bootstrap(np.mean, values, n=50, random_state=1) == bootstrap(np.mean, values, n=50, random_state=1)
-    assert bootstrap(np.mean, values, n=50, random_state=1) != bootstrap(np.mean, values, n=50, random_state=2)
+    assert (
+        mean == values.mean()
+        and low == pytest.approx(mean - 1.96 * error, abs=0.1 * error)
+        and high == pytest.approx(mean + 1.96 * error, abs=0.1 * error)
+    )
+    assert bootstrap(np.mean, values, n=50, random_state=1) == bootstrap(
+        np.mean, values, n=50, random_state=1
+    )
+    assert bootstrap(np.mean, values, n=50, random_state=1) != bootstrap(
+        np.mean, values, n=50, random_state=2
+    )
     paired = paired_bootstrap(values + 1, np.ones(400), n=4000)
-    assert paired.low == pytest.approx(mean - 1.96 * error, abs=0.1 * error) and paired.high == pytest.approx(mean + 1.96 * error, abs=0.1 * error)
+    assert paired.low == pytest.approx(
+        mean - 1.96 * error, abs=0.1 * error
+    ) and paired.high == pytest.approx(mean + 1.96 * error, abs=0.1 * error)
     narrow = paired_bootstrap(values, np.zeros(400), n=4000, level=0.5)
     assert narrow.high - narrow.low == pytest.approx(2 * 0.674 * error, rel=0.06)
 
@@ -88,24 +129,53 @@ def test_of_three_tests_the_smallest_p_counts_thrice():
 
 @pytest.fixture
 def shop():
-    """As of 2024-07-01. 1 orders on January 1st and again within 90 days; 2 never again; 3 first ordered 60 days ago and may
-    still come; 4 came again 60 days ago, after 120. 2 sent one of two lines back; 3's line is 5 days old."""
-    buys = log((1, 1, 0), (1, 2, 80), (2, 1, 10), (2, 2, 10), (3, 1, 122), (4, 1, 2), (4, 2, 122), (3, 3, 177)).assign(quantity=1, price=100)
+    """As of 2024-07-01. 1 orders on January 1st and again within 90 days; 2 never again; 3 first
+    ordered 60 days ago and may still come; 4 came again 60 days ago, after 120. 2 sent one of two
+    lines back; 3's line is 5 days old."""
+    buys = log(
+        (1, 1, 0),
+        (1, 2, 80),
+        (2, 1, 10),
+        (2, 2, 10),
+        (3, 1, 122),
+        (4, 1, 2),
+        (4, 2, 122),
+        (3, 3, 177),
+    ).assign(quantity=1, price=100)
     buys["order_id"] = (buys["user_id"] * 1000 + (buys["ts"] - START) // DAY).astype(str)
-    back = buys[(buys["user_id"] == 2) & (buys["item_id"] == 2)].assign(action="return", ts=START + 20 * DAY)
-    reviews = pd.DataFrame({"user_id": [1, 1, 2, 4], "item_id": [1, 2, 1, 1], "ts": [START + DAY, START + 79 * DAY, START + 30 * DAY, START + 300 * DAY],
-                            "rating": [5.0, 1, 2, 1], "text": "x"})
+    back = buys[(buys["user_id"] == 2) & (buys["item_id"] == 2)].assign(
+        action="return", ts=START + 20 * DAY
+    )
+    reviews = pd.DataFrame(
+        {
+            "user_id": [1, 1, 2, 4],
+            "item_id": [1, 2, 1, 1],
+            "ts": [START + DAY, START + 79 * DAY, START + 30 * DAY, START + 300 * DAY],
+            "rating": [5.0, 1, 2, 1],
+            "text": "x",
+        }
+    )
     return Shop(pd.concat([buys, back], ignore_index=True), reviews=reviews)
 
 
 def test_satisfaction_counts_those_who_could_tell(shop):
     found = satisfaction(shop, "2024-07-01")
     table = found.overall.set_index("measure")
-    # 3 ordered first 60 days before, and 55 days later again: within 90 days of an order that is not 90 days old
-    assert (table.loc["repurchase", "value"], table.loc["repurchase", "users"]) == (pytest.approx(1 / 3), 3)
+    # 3 ordered first 60 days before, and 55 days later again: within 90 days of an order that is
+    # not 90 days old
+    assert (table.loc["repurchase", "value"], table.loc["repurchase", "users"]) == (
+        pytest.approx(1 / 3),
+        3,
+    )
     # of eight lines one is younger than 14 days; one of the seven others came back
-    assert (table.loc["return_rate", "value"], table.loc["return_rate", "rows"]) == (pytest.approx(1 / 7), 7)
-    # the star of user 1 for item 2 was given the day before it was bought, that of user 4 after as_of
+    assert (table.loc["return_rate", "value"], table.loc["return_rate", "rows"]) == (
+        pytest.approx(1 / 7),
+        7,
+    )
+    # the star of user 1 for item 2 was given the day before it was bought, that of user 4 after
+    # as_of
     assert (table.loc["rating", "value"], table.loc["rating", "rows"]) == (3.5, 2)
     users = found.users.set_index("user_id")
-    assert users["repurchased"].astype(object).where(users["repurchased"].notna(), None).to_dict() == {1: True, 2: False, 3: None, 4: False}
+    assert users["repurchased"].astype(object).where(
+        users["repurchased"].notna(), None
+    ).to_dict() == {1: True, 2: False, 3: None, 4: False}

@@ -1,4 +1,6 @@
-"""The faults that `make mutants` tries, without trying them: each still fits the source, and the machinery does what it says."""
+"""The faults that `make mutants` tries, without trying them: each still fits the source, and the
+machinery does what it says."""
+
 import ast
 import os
 import subprocess
@@ -48,19 +50,43 @@ class Model:
 """
 
 
-@pytest.mark.parametrize("target, find, put, after", [
-    ("mean", "max(n, 1)", "n", "return total / n if weights is None"),
-    ("mean", "total / _1 if _2 else _3", "_3", "return dot(x, weights, where=x > 0, axis=axis) / total"),
-    ("mean", "dot(*_1, axis=axis, **_2)", "dot(*_1, **_2)", "dot(x, weights, where=x > 0)"),
-    ("mean", "x > 0", "x >= 0", "where=x >= 0"),
-    ("Model.fit", "self.n_ = len(X)", "pass", "self.mean_ = mean(X)\n        pass"),
-    ("Model.fit", "return self", "self.n_ += 1\nreturn self", "self.n_ += 1\n        return self"),
-])
+@pytest.mark.parametrize(
+    "target, find, put, after",
+    [
+        ("mean", "max(n, 1)", "n", "return total / n if weights is None"),
+        (
+            "mean",
+            "total / _1 if _2 else _3",
+            "_3",
+            "return dot(x, weights, where=x > 0, axis=axis) / total",
+        ),
+        ("mean", "dot(*_1, axis=axis, **_2)", "dot(*_1, **_2)", "dot(x, weights, where=x > 0)"),
+        ("mean", "x > 0", "x >= 0", "where=x >= 0"),
+        ("Model.fit", "self.n_ = len(X)", "pass", "self.mean_ = mean(X)\n        pass"),
+        (
+            "Model.fit",
+            "return self",
+            "self.n_ += 1\nreturn self",
+            "self.n_ += 1\n        return self",
+        ),
+    ],
+)
 def test_a_snippet_is_exchanged(target, find, put, after):
-    assert after in ast.unparse(rewritten(Fault("one", target, find, put, "shop"), ast.parse(SOURCE)))
+    assert after in ast.unparse(
+        rewritten(Fault("one", target, find, put, "shop"), ast.parse(SOURCE))
+    )
 
 
-@pytest.mark.parametrize("target, find", [("mean", "max(n, 2)"), ("Model.mean", "max(n, 1)"), ("mean", "len(X)"), ("mean", "dot(x, weights)"), ("mean", "x")])
+@pytest.mark.parametrize(
+    "target, find",
+    [
+        ("mean", "max(n, 2)"),
+        ("Model.mean", "max(n, 1)"),
+        ("mean", "len(X)"),
+        ("mean", "dot(x, weights)"),
+        ("mean", "x"),
+    ],
+)
 def test_what_fits_nowhere_or_too_often_is_an_error(target, find):
     assert rewritten(Fault("one", target, find, "0", "shop"), ast.parse(SOURCE)) is None
     with pytest.raises(NoMatch, match="one: "):
@@ -70,7 +96,15 @@ def test_what_fits_nowhere_or_too_often_is_an_error(target, find):
 def test_layout_and_place_do_not_matter(tmp_path):
     "The same function, laid out otherwise and in a module of another name, holds the same fault."
     fault = Fault("one", "mean", "total / max(n, 1)", "total / n", "shop")
-    moved = "import os\n\ndef mean(x, weights=None, *, axis=0):\n    total = sum(x)\n    n = len(x)\n    if weights is None:\n        return (total\n                / max(n, 1))\n"
+    moved = """
+import os
+def mean(x, weights=None):
+    total = sum(x)
+    n = len(x)
+    if weights is None:
+        return (total  # all of it
+                / max(n, 1))
+"""
     trees = {tmp_path / "deep" / "other.py": ast.parse(moved)}
     assert place(fault, trees).name == "other.py"
 
@@ -78,12 +112,20 @@ def test_layout_and_place_do_not_matter(tmp_path):
 def test_a_fault_is_in_every_process(tmp_path):
     "The module is read with the fault in it, wherever it is imported, and a note says that it was."
     fault = next(fault for fault in FAULTS if fault.target == "windows")
-    code = "import subprocess, sys\nfrom segtutorial.movement import windows\nprint(windows(5000, 180 * 86400, 90)[0])\n"
-    outer = f"import subprocess, sys; print(subprocess.run([sys.executable, '-c', {code!r}], capture_output=True, text=True).stdout)"
+    code = "from segtutorial.value import windows; print(windows(5000, 180 * 86400, 90)[0])"
+    outer = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {code!r}])"
     path = os.pathsep.join([str(HERE / "mutants"), str(HERE.parent)])
     env = {**os.environ, "PYTHONPATH": path}
-    plain = subprocess.run([sys.executable, "-c", outer], env=env, capture_output=True, text=True).stdout.strip()
-    env |= {"SEGTUTORIAL_FAULT": fault.name, "SEGTUTORIAL_FAULT_FILE": str(place(fault, sources())), "SEGTUTORIAL_FAULT_SEEN": str(tmp_path / "seen")}
-    changed = subprocess.run([sys.executable, "-c", outer], env=env, capture_output=True, text=True).stdout.strip()
+    plain = subprocess.run(
+        [sys.executable, "-c", outer], env=env, capture_output=True, text=True
+    ).stdout.strip()
+    env |= {
+        "SEGTUTORIAL_FAULT": fault.name,
+        "SEGTUTORIAL_FAULT_FILE": str(place(fault, sources())),
+        "SEGTUTORIAL_FAULT_SEEN": str(tmp_path / "seen"),
+    }
+    changed = subprocess.run(
+        [sys.executable, "-c", outer], env=env, capture_output=True, text=True
+    ).stdout.strip()
     assert (plain, changed) == ("0", "172800")
     assert (tmp_path / "seen").exists()

@@ -1,8 +1,10 @@
 """A deliberate fault in the package, as a rewrite of a function's syntax tree.
 
-A fault names a function and two snippets of Python: what to find in it, and what to put there. Both are compared and exchanged
-as syntax trees, so layout, comments, line numbers and the module's place in the package do not matter.
+A fault names a function and two snippets of Python: what to find in it, and what to put there. Both
+are compared and exchanged as syntax trees, so layout, comments, line numbers and the module's place
+in the package do not matter.
 """
+
 import ast
 import copy
 import re
@@ -19,11 +21,13 @@ IGNORED = ("ctx", "kind", "type_comment")  # fields that do not change what an e
 class Fault:
     """One mistake that a maintainer could make.
 
-    `target` is a qualified name inside its module, such as `MF.fit`: it is searched for in all modules of the package. `find` is an
-    expression or one statement; `_1`, `_2` … stand for any expression, `*_1` for all further arguments of a call and `**_1` for
-    all its further keywords. `put` may use the same names again; for a statement it may be several, or `pass`. `times` says how
-    often the snippet is expected in the target, and each time it is replaced.
+    `target` is a qualified name inside its module, such as `MF.fit`: it is searched for in all
+    modules of the package. `find` is an expression or one statement; `_1`, `_2` … stand for any
+    expression, `*_1` for all further arguments of a call and `**_1` for all its further keywords.
+    `put` may use the same names again; for a statement it may be several, or `pass`. `times` says
+    how often the snippet is expected in the target, and each time it is replaced.
     """
+
     name: str
     target: str
     find: str
@@ -78,13 +82,15 @@ def arguments_match(pattern: ast.Call, node: ast.Call, bound: dict) -> bool:
         return False
     if not all(matches(want, have, bound) for want, have in zip(first, node.args)):
         return False
-    if rest and not bind(rest, node.args[len(first):], bound):
+    if rest and not bind(rest, node.args[len(first) :], bound):
         return False
     left, more = {keyword.arg or id(keyword): keyword for keyword in node.keywords}, None
     for keyword in pattern.keywords:
         if keyword.arg is None and wildcard(keyword.value):
             more = wildcard(keyword.value)
-        elif keyword.arg not in left or not matches(keyword.value, left.pop(keyword.arg).value, bound):
+        elif keyword.arg not in left or not matches(
+            keyword.value, left.pop(keyword.arg).value, bound
+        ):
             return False
     return bind(more, list(left.values()), bound) if more else not left
 
@@ -94,7 +100,11 @@ def matches(pattern: object, node: object, bound: dict, strict: bool = False) ->
     if not strict and (name := wildcard(pattern)):
         return isinstance(node, ast.expr) and bind(name, node, bound)
     if isinstance(pattern, list):
-        return isinstance(node, list) and len(pattern) == len(node) and all(matches(*pair, bound, strict) for pair in zip(pattern, node))
+        return (
+            isinstance(node, list)
+            and len(pattern) == len(node)
+            and all(matches(*pair, bound, strict) for pair in zip(pattern, node))
+        )
     if not isinstance(pattern, ast.AST):
         return type(pattern) is type(node) and pattern == node
     if type(pattern) is not type(node):
@@ -102,7 +112,10 @@ def matches(pattern: object, node: object, bound: dict, strict: bool = False) ->
     fields = [name for name in pattern._fields if name not in IGNORED]
     if isinstance(pattern, ast.Call) and not strict:
         return matches(pattern.func, node.func, bound) and arguments_match(pattern, node, bound)
-    return all(matches(getattr(pattern, name, None), getattr(node, name, None), bound, strict) for name in fields)
+    return all(
+        matches(getattr(pattern, name, None), getattr(node, name, None), bound, strict)
+        for name in fields
+    )
 
 
 class Filled(ast.NodeTransformer):
@@ -133,7 +146,10 @@ class Replaced(ast.NodeTransformer):
         self.find, self.put, self.found = snippet(fault.find), snippet(fault.put), 0
         self.one = isinstance(self.find, ast.expr)
         if not self.one and len(self.find) != 1:
-            raise NoMatch(f"{fault.name}: find has {len(self.find)} statements; allowed: an expression or one statement")
+            raise NoMatch(
+                f"{fault.name}: find has {len(self.find)} statements; "
+                "allowed: an expression or one statement"
+            )
         if self.one and not isinstance(self.put, ast.expr):
             raise NoMatch(f"{fault.name}: find is an expression, and put is not")
 
@@ -155,7 +171,8 @@ class Replaced(ast.NodeTransformer):
 
 
 def targets(fault: Fault, tree: ast.Module) -> list[ast.stmt]:
-    "The definitions of a module that bear the name of the fault's target and hold its snippet as often as expected."
+    """The definitions of a module that bear the name of the fault's target and hold its snippet as
+    often as expected."""
     found = []
     for name, node in definitions(tree):
         if name == fault.target:
@@ -176,14 +193,23 @@ def rewritten(fault: Fault, tree: ast.Module) -> ast.Module | None:
 
 def sources(package: Path = PACKAGE) -> dict[Path, ast.Module]:
     "Every module of the package as a syntax tree, sub-packages too."
-    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(package.rglob("*.py"))}
+    return {
+        path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(package.rglob("*.py"))
+    }
 
 
 def place(fault: Fault, trees: dict[Path, ast.Module]) -> Path:
     "The file in which the fault fits; `NoMatch` where there is none, or more than one."
-    named = [path for path, tree in trees.items() if any(name == fault.target for name, _ in definitions(tree))]
+    named = [
+        path
+        for path, tree in trees.items()
+        if any(name == fault.target for name, _ in definitions(tree))
+    ]
     fits = [path for path in named if targets(fault, trees[path])]
     if len(fits) != 1:
         where = ", ".join(path.stem for path in (fits or named)) or "no module"
-        raise NoMatch(f"{fault.name}: {fault.target} is in {where}, and {len(fits)} of them hold {fault.times} × `{fault.find}`; needed: one")
+        raise NoMatch(
+            f"{fault.name}: {fault.target} is in {where}, and {len(fits)} of them hold "
+            f"{fault.times} × `{fault.find}`; needed: one"
+        )
     return fits[0]

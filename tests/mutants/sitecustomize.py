@@ -1,8 +1,9 @@
 """Python runs this at its start where this folder is on PYTHONPATH, as `.ci/mutants` puts it there.
 
-Where SEGTUTORIAL_FAULT names a fault, the module that it belongs to is read with the fault in it, in every process of a test.
-Nothing on disk is changed, and no compiled file is read or written.
+Where SEGTUTORIAL_FAULT names a fault, the module that it belongs to is read with the fault in it,
+in every process of a test. Nothing on disk is changed, and no compiled file is read or written.
 """
+
 import os
 
 if os.environ.get("SEGTUTORIAL_FAULT"):
@@ -31,7 +32,11 @@ if os.environ.get("SEGTUTORIAL_FAULT"):
             if name.split(".")[0] != "segtutorial":
                 return None
             spec = PathFinder.find_spec(name, path, target)
-            if spec and spec.origin and os.path.realpath(spec.origin) == os.environ["SEGTUTORIAL_FAULT_FILE"]:
+            if (
+                spec
+                and spec.origin
+                and os.path.realpath(spec.origin) == os.environ["SEGTUTORIAL_FAULT_FILE"]
+            ):
                 spec.loader = Faulty(name, spec.origin)
             return spec
 
