@@ -27,9 +27,9 @@ def at(day, hour=12, minute=0, second=0):
 
 @pytest.fixture(scope="module")
 def shop():
-    """1 buys on three days and visits on a Saturday; 2 buys one piece and sends it back; 3 only
-    looks. Items 1 to 4 cost 10, 20, 30 and 40 yuan in one category; item 5 is listed at the very
-    moment of as_of."""
+    """User 1 buys on three days and visits on a Saturday; user 2 buys one piece and returns it;
+    user 3 only looks. Items 1 to 4 cost 10, 20, 30 and 40 yuan in one category; item 5 is listed
+    at as_of exactly."""
     rows = [
         (1, 1, "buy", at("2024-04-02", 10), 1, 1000),
         (1, 2, "buy", at("2024-04-12", 10), 2, 1500),

@@ -49,7 +49,7 @@ def test_a_window_ends_before_its_end():
     assert split.train["ts"].max() == START + DAY and split.counts["unused_rows"] == 2
 
 
-def test_what_happens_in_the_moment_of_the_last_buy_is_not_learned():
+def test_leave_one_out_learns_nothing_from_the_moment_of_the_test():
     events = log((1, 1, 0), (1, 2, 5), (1, 3, 9), (1, 4, 9), (2, 1, 1), (2, 2, 9))
     split = leave_one_out(events)
     assert split.train.groupby("user_id")["item_id"].agg(list).to_dict() == {1: [1, 2], 2: [1]}
@@ -123,15 +123,15 @@ def test_an_interval_has_its_level_and_its_seed():
     assert narrow.high - narrow.low == pytest.approx(2 * 0.674 * error, rel=0.06)
 
 
-def test_of_three_tests_the_smallest_p_counts_thrice():
+def test_holm_multiplies_the_smallest_of_three_p_values_by_three():
     assert np.allclose(holm(np.array([0.04, 0.01, 0.03])), [0.06, 0.03, 0.06])
 
 
 @pytest.fixture
 def shop():
-    """As of 2024-07-01. 1 orders on January 1st and again within 90 days; 2 never again; 3 first
-    ordered 60 days ago and may still come; 4 came again 60 days ago, after 120. 2 sent one of two
-    lines back; 3's line is 5 days old."""
+    """As of 2024-07-01: user 1 orders on January 1st and again within 90 days, user 2 never again.
+    User 3 first ordered 60 days ago, so nobody can know yet. User 4 came again after 120 days.
+    User 2 returned one of two lines; the last line of user 3 is 5 days old."""
     buys = log(
         (1, 1, 0),
         (1, 2, 80),
@@ -158,7 +158,7 @@ def shop():
     return Shop(pd.concat([buys, back], ignore_index=True), reviews=reviews)
 
 
-def test_satisfaction_counts_those_who_could_tell(shop):
+def test_satisfaction_leaves_out_what_is_not_settled_yet(shop):
     found = satisfaction(shop, "2024-07-01")
     table = found.overall.set_index("measure")
     # 3 ordered first 60 days before, and 55 days later again: within 90 days of an order that is

@@ -90,8 +90,8 @@ def test_the_vectors_of_the_best_epoch_are_kept():
     assert loss == pytest.approx(model.history_["valid"].min(), rel=1e-3)
 
 
-def test_a_user_of_whom_little_is_known_gets_the_mean():
-    "Where all ratings are 4, no penalty may pull what is said of anybody towards 0."
+def test_user_bias_is_pulled_to_the_mean():
+    "Where all ratings are 4, the penalty does not pull a user's prediction towards 0."
     X = sp.csr_array(
         np.where(np.random.default_rng(0).random((50, 30)) < 0.3, 4, 0).astype(np.float32)
     )
@@ -99,9 +99,8 @@ def test_a_user_of_whom_little_is_known_gets_the_mean():
     assert model.mean_ == 4 and np.allclose(model.user_bias_.numpy(), 0, atol=0.05)
 
 
-def test_a_surer_event_teaches_more():
-    """Item 0 is certain to all users of one half, item 1 is a faint guess for them; both equally
-    often."""
+def test_sgd_weighs_events_by_their_confidence():
+    "All users have item 0 with confidence 1 and item 1 with confidence 0.05."
     dense = np.zeros((200, 6), dtype=np.float32)
     dense[:, 0], dense[:, 1] = 1.0, 0.05
     model = MF(n_factors=4, n_epochs=10, random_state=1).fit(sp.csr_array(dense))
@@ -145,7 +144,7 @@ def test_no_item_speaks_for_itself():
 
 
 def test_a_blend_weighs_scores_by_their_spread():
-    "A model that counts in thousands does not drown one that counts in tenths."
+    "A model with scores in thousands does not outweigh one with scores in tenths."
     X = matrix(4)
     one, two = IALS(n_factors=4, n_epochs=3).fit(X), EASE().fit(X)
     two.weights_ *= 1000

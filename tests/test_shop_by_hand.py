@@ -80,7 +80,7 @@ def test_times_in_milliseconds_and_stars_of_ten(tmp_path):
     assert shop.behaviors["ts"].tolist() == [NOON] and shop.reviews["rating"].tolist() == [1, 3, 5]
 
 
-def test_ids_keep_their_zeros(tmp_path):
+def test_ids_keep_leading_zeros(tmp_path):
     shop = load_shop(
         folder_of(tmp_path, f"user_id,item_id,action,ts\n007,1,view,{NOON}\n7,2,view,{NOON}\n")
     )
@@ -253,7 +253,7 @@ def test_the_first_who_pay_are_served():
     ] and stock.tolist() == [0, 0]
 
 
-def test_long_lives_have_often_begun_before():
+def test_long_lived_customers_are_often_present_at_the_start():
     """A customer whose life lasts L days is there at the start of a log of D days with probability
     L / (L + D)."""
     users = draw_users(20_000, 180, 1)
@@ -268,7 +268,7 @@ def simulated():
     return simulate_shop(400, 60, 90, random_state=6)
 
 
-def test_some_lines_come_back_and_more_of_those_that_disappoint(simulated):
+def test_returns_occur_and_more_often_after_a_disappointment(simulated):
     log, lines = simulated.behaviors, simulated.truth["lines"]
     back = log.loc[log["action"] == "return", ["order_id", "item_id"]].assign(back=True)
     lines = lines.merge(back, on=["order_id", "item_id"], how="left").assign(
@@ -296,9 +296,9 @@ def test_outcomes_are_net_of_returns(simulated):
     )
 
 
-def test_shelves_are_filled_in_time_and_not_beyond(simulated):
-    """What the shop reorders keeps most items at hand, and does not pile up: sold out are few days,
-    and stock is worth weeks of sales."""
+def test_reordering_keeps_items_at_hand_without_piling_up(simulated):
+    """Few days are sold out, and what is in stock at the end is worth some weeks of sales, not
+    months."""
     sold = (
         simulated.behaviors.loc[simulated.behaviors["action"] == "buy"]
         .groupby("item_id")["quantity"]

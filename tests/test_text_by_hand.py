@@ -29,7 +29,7 @@ NOON = day_start("2024-06-18") + 12 * 3600
 # words and vectors
 
 
-def test_stop_words_are_left_out_and_cries_are_cut():
+def test_stop_words_are_removed_and_repeated_characters_shortened():
     assert (
         Tokenizer(stop=["的"]).transform(["手机的屏幕"]) == [["手机", "屏幕"]]
         and "的" in Tokenizer().transform(["手机的屏幕"])[0]
@@ -130,13 +130,13 @@ def test_a_page_counts_as_much_as_five_reviews(shop):
 # what is learned from
 
 
-def test_texts_of_two_minds_are_left_out():
+def test_texts_with_contradictory_labels_are_left_out():
     texts, y, rows = distinct(["好", "差", "好", "差 ", "还行", "还行", ""], [1, 0, 1, 1, 1, 0, 1])
     assert texts == ["好"] and y.tolist() == [1] and rows.tolist() == [0]
     assert distinct(["好", "好", "好"], [1, 0, 1])[1].tolist() == [1]  # most say so
 
 
-def test_three_stars_are_neither(shop):
+def test_reviews_with_three_stars_teach_nothing(shop):
     assert shop_texts(shop)[0] == ["很好看", "太差了", "好喜欢"] and shop_texts(shop)[
         1
     ].tolist() == [1, 0, 1]
@@ -149,14 +149,14 @@ def test_folds_are_of_one_size():
     )
 
 
-def test_no_template_is_taught_and_asked():
+def test_held_out_lessons_share_no_template_with_training():
     table = lessons(10, 10, 0)
     out = held_lines(table, 0)
     asked, taught = set(table["template"][out]), set(table["template"][~out])
     assert not asked & taught and 0.05 < len(asked) / table["template"].nunique() < 0.2
 
 
-def test_a_rare_term_says_more_than_a_common_one():
+def test_the_idf_of_the_svm():
     """idf of a term in n of N texts is ln((1 + N) / (1 + n)) + 1; a term of one text is not learned
     at all."""
     texts = ["甲一", "甲二", "甲三", "甲一", "乙二", "乙三", "甲一", "乙四"]
@@ -167,20 +167,20 @@ def test_a_rare_term_says_more_than_a_common_one():
 
 
 def noise(n, seed, length=12):
-    "Texts of pure chance, which nobody can tell apart."
+    "Random texts: their labels cannot be learned."
     rng = np.random.default_rng(seed)
     return ["".join(rng.choice(list("天地人和春夏秋冬山水花鸟风云雷电"), length)) for _ in range(n)]
 
 
-def test_a_model_is_as_sure_as_it_is_right():
-    """Of texts labelled by chance the model knows each one that it has seen; of new ones it must
-    not claim to."""
+def test_probabilities_are_not_calibrated_on_the_training_texts():
+    """With random labels the model knows every text that it has seen by heart; calibrated on these,
+    it would be just as sure of new ones."""
     texts, rng = noise(600, 0), np.random.default_rng(1)
     model = SentimentModel(epochs=0, expert=False).fit(texts, rng.integers(0, 2, 600))
     assert np.abs(model.predict_proba(noise(300, 9)) - 0.5).mean() < 0.15
 
 
-def test_between_sure_and_sure_there_is_no_answer():
+def test_unsure_texts_get_no_label():
     class Fixed(SentimentModel):
         def predict_proba(self, texts):
             return np.array([0.9, 0.8, 0.79, 0.5, 0.21, 0.1])
@@ -189,32 +189,23 @@ def test_between_sure_and_sure_there_is_no_answer():
 
 
 def test_a_network_keeps_the_epoch_that_was_best_on_what_it_did_not_see():
-    "Labels by chance: it learns its own texts by heart, and gets worse on the others."
-    texts, held, rng = noise(300, 3), noise(120, 4), np.random.default_rng(2)
-    chars, y, y_held = (
-        np.unique(np.array([ord(char) for char in "".join(texts)], dtype=np.uint32)),
-        rng.integers(0, 2, 300),
-        rng.integers(0, 2, 120),
-    )
+    "With random labels the network memorises its own texts and gets worse on others."
+    texts, held, rng = noise(150, 3), noise(80, 4), np.random.default_rng(2)
+    y, y_held = rng.integers(0, 2, 150), rng.integers(0, 2, 80)
+    chars = np.unique(np.array([ord(char) for char in "".join(texts)], dtype=np.uint32))
     torch.manual_seed(0)
-    net, out = (
-        TextCNN(
-            len(chars), n_dims=16, n_filters=16, dropout=0.0, embedding_dropout=0.0, hidden=0.0
-        ),
-        Encoded(held, chars),
-    )
-    history = train(
-        net, Encoded(texts, chars), y, out, y_held, epochs=8, patience=8, rate=0.02, average=0.0
-    )
-    loss = binary_cross_entropy_with_logits(
-        torch.from_numpy(logits(net, out)), torch.from_numpy(y_held.astype(np.float32))
-    ).item()
+    calm = {"dropout": 0.0, "embedding_dropout": 0.0, "hidden": 0.0, "pair_bits": 8}
+    net = TextCNN(len(chars), n_dims=8, n_filters=8, widths=(1, 2), **calm)
+    data, out = (Encoded(part, chars, pair_bits=8) for part in (texts, held))
+    history = train(net, data, y, out, y_held, epochs=8, patience=8, rate=0.05, average=0.0)
+    wanted = torch.from_numpy(y_held.astype(np.float32))
+    loss = binary_cross_entropy_with_logits(torch.from_numpy(logits(net, out)), wanted).item()
     assert history["held"].iloc[-1] > 1.1 * history["held"].min()  # else this test shows nothing
     assert loss == pytest.approx(history["held"].min(), rel=1e-4)
 
 
 def test_what_a_network_says_does_not_depend_on_the_batch():
-    "A short text beside a long one is filled up with nothing, and nothing has nothing to say."
+    "Padding beside a longer text does not change the answer for a short one."
     chars = np.unique(np.array([ord(char) for char in "好差看不"], dtype=np.uint32))
     torch.manual_seed(1)
     net = TextCNN(len(chars), n_dims=8, n_filters=8)
@@ -225,7 +216,7 @@ def test_what_a_network_says_does_not_depend_on_the_batch():
     assert alone[0] == pytest.approx(beside[0], abs=1e-5)
 
 
-def test_snownlp_says_nothing_of_nothing():
+def test_snownlp_is_undecided_on_empty_texts():
     assert SnowModel().predict_proba(["", "  "]).tolist() == [0.5, 0.5]
 
 
@@ -239,7 +230,7 @@ def test_a_negator_turns_an_opinion():
     ].tolist() == [1, 0, 0, 0]
 
 
-def test_scores_are_of_what_was_asked():
+def test_aspect_scores_leave_out_unlabelled_rows():
     truth = pd.DataFrame(
         {"aspect": ["price", "look", None], "polarity": pd.array([1, None, 0], "Int8")}
     )
@@ -332,7 +323,7 @@ def test_a_class_is_set_against_the_others():
     )
 
 
-def test_a_month_is_the_shops():
+def test_months_begin_in_the_shops_time_zone():
     "An hour after midnight in Shanghai it is still the month before in London."
     first = day_start("2024-06-01")
     table = over_time(

@@ -141,9 +141,9 @@ def test_windows_end_at_as_of():
 
 @pytest.fixture
 def moves():
-    """Three quarters of five customers: 1 buys in all three, the third time at its first second; 2
-    stops, 3 is new, 4 pauses and comes back, 5 has bought before the first edge only and comes back
-    in the last."""
+    """Three quarters and five customers. Customer 1 buys in all of them, in the third at its first
+    second; 2 stops; 3 is new; 4 pauses and returns; 5 bought before the first edge only, and
+    returns in the last quarter."""
     edges = ["2024-01-01", "2024-04-01", "2024-07-01", "2024-10-01"]
     log = bought(
         (1, at("2024-01-10"), 5000),
@@ -194,7 +194,7 @@ def test_tiers_before_and_now_are_counted(moves):
     assert counts["absent"].sum() == 3 and counts.to_numpy().sum() == len(moves)
 
 
-def test_a_tier_says_what_came_of_all_who_had_it():
+def test_a_tier_forecast_includes_customers_without_a_further_order():
     """Of four in tier D three come again and bring 100, 200 and 300: 75 % stayed, and the mean with
     those who stayed away is 150."""
     moves = pd.DataFrame(
@@ -216,8 +216,8 @@ def test_a_tier_says_what_came_of_all_who_had_it():
 
 
 def test_days_with_orders_as_the_models_want_them():
-    """1 orders on three days (two orders of one day are one), 2 once; both are looked at until the
-    day before as_of."""
+    """Customer 1 has orders on three days (two orders of one day are one), customer 2 on one; both
+    are observed until the day before as_of."""
     log = bought(
         (1, at("2024-03-01", 9), 1000),
         (1, at("2024-03-05", 1), 200),
@@ -275,8 +275,8 @@ def test_the_chance_to_be_alive_is_that_of_the_paper():
     ],
 )
 def test_forecast_and_futures_of_customers_whose_story_is_known(model, draw):
-    """30,000 customers drawn from the model: what they order in 200 days, and whether they are
-    there, is what it says of them."""
+    """30,000 customers drawn from the model: the orders of the next 200 days and the share that is
+    still active are what the model expects of them."""
     table = draw(30_000, 300, 200, random_state=5)
     futures = model.simulate(table, 200, n=20, random_state=1)
     error = table["later"].std() / np.sqrt(len(table))
@@ -405,7 +405,7 @@ def test_a_forecast_is_too_high_by_its_bias():
     ] == pytest.approx(0.75)  # ten of a hundred
 
 
-def test_the_shipped_kind_of_log_moves_money_that_adds_up():
+def test_movement_of_a_simulated_shop_adds_up_to_what_was_spent():
     "Over a simulated shop: what moved into a period is what buyers spent in it."
     shop = clean(simulate_shop(150, 40, 200, random_state=4)).shop
     end = int(shop.behaviors["ts"].max()) + 1
