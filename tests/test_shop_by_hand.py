@@ -173,6 +173,16 @@ def test_a_return_in_the_second_of_its_buy_is_netted():
     assert buys[NOON - 9] == 2 and buys[NOON] == 2 and rejected.empty  # the latest buy first
 
 
+def test_full_width_ids_and_titles_are_the_usual_ones():
+    log = events_of(
+        ("ＡＢ１", "x", "view", NOON, None, None), (" AB1", "x", "view", NOON + 1, None, None)
+    )
+    products = pd.DataFrame({"item_id": ["ｘ"], "title": ["Ｔ恤　 １００％棉"]})
+    done = clean(Shop(log, products)).shop
+    assert done.behaviors["user_id"].tolist() == ["AB1", "AB1"]
+    assert done.products.loc[0, ["item_id", "title"]].tolist() == ["x", "T恤 100%棉"]
+
+
 def test_six_stars_and_half_pieces_are_rejected():
     log = events_of((1, 1, "buy", NOON, 1, 500), (1, 2, "buy", NOON, 2, 500)).assign(
         quantity=[1.0, 1.5]
