@@ -8,11 +8,12 @@ another module, or is laid out anew, does not.
 
 from mutant_rewrite import Fault
 
-# the tests nearest to a part of the package, the quick ones first
+# The tests nearest to a part of the package, the quick ones first. Those of test_bad_input.py are not
+# among them: some send a signal at a moment that a busy machine moves.
 TESTS = {
     "shop": ("test_shop_by_hand.py", "test_simulator.py", "test_shipped_shop.py"),
-    "files": ("test_shop_by_hand.py", "test_bad_input.py", "test_random_dirt.py"),
-    "clean": ("test_shop_by_hand.py", "test_random_dirt.py", "test_bad_input.py"),
+    "files": ("test_shop_by_hand.py", "test_random_dirt.py"),
+    "clean": ("test_shop_by_hand.py", "test_random_dirt.py"),
     "course": ("test_course_by_hand.py", "test_workbook.py"),
     "report": ("test_shop_by_hand.py", "test_report.py"),
     "features": ("test_features_by_hand.py", "test_features.py"),
