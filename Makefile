@@ -3,13 +3,15 @@
 BIN = .venv/bin
 NAME = all
 
-.PHONY: help setup run test lab bench export lock clean
+.PHONY: help setup run test lab bench mutants stress export lock clean
 
 help:
 	@echo 'make run      the pipeline on the shipped shop: report/index.html'
 	@echo 'make lab      the learner edition in JupyterLab: workbook/; what you write there stays'
 	@echo 'make test     everything that CI checks'
 	@echo 'make bench    the benchmarks, to bench/results/ (one of them: NAME=...)'
+	@echo 'make mutants  whether the tests notice deliberate faults; long, figure to BENCHMARKS.md'
+	@echo 'make stress   killed runs, small shops and fuzz tests by the hundred; long, figures to BENCHMARKS.md'
 	@echo 'make export   modules, exercises, clean notebooks and README from the notebooks'
 	@echo 'make lock     requirements.lock from settings.ini'
 	@echo 'make clean    removes .venv, report and caches'
@@ -32,6 +34,12 @@ lab: setup
 bench: setup
 	@for file in bench/$(if $(filter-out all,$(NAME)),$(NAME),[!_]*).py; do \
 		echo "$$file"; $(BIN)/python "$$file" || exit 1; done
+
+mutants: setup
+	@$(BIN)/python .ci/mutants --write
+
+stress: setup
+	@$(BIN)/python .ci/stress --write
 
 export: setup
 	@$(BIN)/python .ci/sync

@@ -11,9 +11,10 @@ from segtutorial.shop import simulate_shop, write_shop
 
 ROOT = Path(__file__).resolve().parent.parent
 # the same examples on every run, so that a failure on CI is a failure at the desk, and no minutes spent on making one smaller;
-# HYPOTHESIS_PROFILE=deep looks elsewhere on every run
+# HYPOTHESIS_PROFILE=deep and stress look elsewhere on every run
 settings.register_profile("same", derandomize=True, max_examples=60, deadline=None, database=None, phases=[Phase.explicit, Phase.generate])
 settings.register_profile("deep", max_examples=2000, deadline=None, database=None)
+settings.register_profile("stress", derandomize=False, max_examples=3000, deadline=None, database=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
