@@ -237,7 +237,8 @@ def report(shop: Shop, ctx: Context) -> Section:
         section.say(ctx.t("Recommendations are not shown: they need two customers and two items that were bought.", "未显示推荐：需要至少两位客户和两种售出商品。"))
         return section
     def made() -> OnEvents:
-        return OnEvents(IALS(n_factors=32, random_state=ctx.random_state), WEIGHTS)
+        # on the CPU: the report of a machine with an accelerator has the same figures
+        return OnEvents(IALS(n_factors=32, random_state=ctx.random_state, device="cpu"), WEIGHTS)
     choice = made()
     try:
         table, cut = class_hits(known, made(), ctx)
