@@ -13,6 +13,7 @@ import openpyxl
 import pandas as pd
 import pooch
 from tqdm.auto import tqdm
+from .files import check_workbook
 from .load import load_shop
 from .tables import Shop, ShopError
 
@@ -123,8 +124,20 @@ def _unwritable(file: PublicFile, error: OSError) -> ShopError:
     return ShopError(f"{file.title}: the cache folder {_cache()} cannot be written ({error.strerror}); "
                      "name another in the environment variable SEGTUTORIAL_CACHE")
 
+def _as_first(path: Path, file: PublicFile, keep: bool = False) -> Path:
+    "A download without a published SHA-256, if it has that of the first one; `keep` makes it the first."
+    note = path.with_name(path.name + ".sha256")
+    if file.sha256 is None and path.exists():
+        found = pooch.file_hash(str(path))
+        if note.exists() and note.read_text().strip() != found:
+            path.unlink()
+            raise ShopError(f"{path.name} ({file.title}): its SHA-256 is not that of the first download, noted in {note}; "
+                            "if the publisher has a new version that you trust, delete the note")
+        note.write_text(found + "\n") if keep else None
+    return path
+
 def _download(file: PublicFile) -> Path:
-    "The file as published, in the cache; what the cache holds is checked against the hash, where it is known."
+    "The file as published, in the cache; what the cache holds is checked against the publisher's hash, where it is known."
     import requests  # heavy, and needed only here
     folder, reason = Path(file.path).parent.name, "it is published in a form that is not read here, so there is no download"
     for url in file.urls:
@@ -151,6 +164,7 @@ def _unpacked(path: Path, file: PublicFile) -> Path:
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        check_workbook(path)
         with zipfile.ZipFile(path) as packed:
             member = next(name for name in packed.namelist() if name.endswith((".csv", ".xlsx")) and not name.startswith("__MACOSX"))
             content = packed.read(member)
@@ -168,8 +182,7 @@ def _unpacked(path: Path, file: PublicFile) -> Path:
     except OSError as error:
         raise _unwritable(file, error) from None
     finally:
-        if part.exists():
-            part.unlink()
+        part.unlink(missing_ok=True)
     return target
 
 def _forget(file: PublicFile) -> None:
@@ -198,7 +211,7 @@ def data_file(name: str) -> Path:
     file = _entry(name)
     path = _local(file)
     if path is None:
-        path = unpacked if (unpacked := _cached(file)[0]).exists() else _download(file)
+        path = unpacked if (unpacked := _cached(file)[0]).exists() else _as_first(_download(file), file)
     return _unpacked(path, file) if path.suffix == ".zip" else path
 
 # %% ../nbs/00c_public.ipynb #d13c12f6
@@ -211,9 +224,9 @@ def _counted(name: str, read: Callable[[Path], pd.DataFrame]) -> pd.DataFrame:
     except (ValueError, OSError, EOFError, zlib.error) as error:  # pandas' parser errors and wrong encodings are ValueErrors
         table, found = None, f"a file that cannot be read ({type(error).__name__})"
     if table is not None and table.shape in file.shapes:
+        _as_first(_cached(file)[-1], file, keep=True)
         return table
-    cached = path in _cached(file)
-    if cached:
+    if cached := path in _cached(file):
         _forget(file)
     expected = " or ".join("{:,} x {:,}".format(*shape) for shape in file.shapes)
     remedy = "the copy was taken out of the cache, so fetch it again" if cached else f"put that of {file.publisher} in its place"
@@ -253,7 +266,7 @@ def fetch_online_retail() -> Shop:
         `products`: titles and prices made from the lines; `category` and `brand` are missing.
     """
     lines = _counted("online_retail", _read_csv)
-    path = data_file("online_retail")
+    path = data_file("online_retail").resolve()
     shop = load_shop(path.parent, {**_RETAIL, "behaviors": {**_RETAIL["behaviors"], "file": path.name}})
     shop.products = _retail_products(lines, shop.behaviors)
     corrections = int(((shop.behaviors["action"] == "return") & ~shop.behaviors["order_id"].str.startswith("C")).sum())
@@ -309,7 +322,7 @@ def fetch_tmall() -> Shop:
         `behaviors`: 357,412 rows, one a user, item and action; no views, no quantities, no prices, so no money features.
     """
     _counted("tmall", _read_csv)
-    path = data_file("tmall")
+    path = data_file("tmall").resolve()
     return load_shop(path.parent, {**_TMALL, "behaviors": {**_TMALL["behaviors"], "file": path.name}})
 
 # %% ../nbs/00c_public.ipynb #206c76c1

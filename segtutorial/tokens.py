@@ -6,8 +6,9 @@
 __all__ = ['ENGINES', 'NEGATORS', 'STOP_WORDS', 'CLAUSE_END', 'texts_of', 'normalize', 'Tokenizer', 'clauses']
 
 # %% ../nbs/04a_tokens.ipynb #12bad416
-import functools, logging, re
+import functools, logging, os, re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 import numpy as np
 import pandas as pd
@@ -63,6 +64,19 @@ def normalize(texts: Iterable[Any]) -> list[str]:
     simplified = _script().convert
     return [_RUN.sub(r"\1\1\1", simplified(tidy(text)).lower()) if text else "" for text in texts_of("normalize", texts)]
 
+# %% ../nbs/04a_tokens.ipynb #a422e441
+def _own_folder() -> Path | None:
+    "The folder for jieba's cache, in which nobody but this user may write; None where there can be none."
+    from segtutorial.public import _cache  # heavy, and needed only here
+    folder = _cache() / "jieba"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.stat()
+    except OSError:
+        return None
+    others = os.name == "posix" and (found.st_uid != os.geteuid() or found.st_mode & 0o022)
+    return folder if not others and os.access(folder, os.W_OK) else None
+
 # %% ../nbs/04a_tokens.ipynb #a422e442
 ENGINES = ("jieba", "rjieba", "chars")
 
@@ -73,7 +87,12 @@ def _dictionary(engine: str, words: tuple[str, ...]) -> Any:
         import jieba
         jieba.setLogLevel(logging.WARNING)
         made = jieba.Tokenizer()
-        made.initialize()
+        if folder := _own_folder():
+            made.tmp_dir, made.cache_file = str(folder), f"jieba-{jieba.__version__}.cache"
+            made.initialize()
+        else:  # its own choice is the folder of temporary files: anybody could lay a cache there, and it would be loaded
+            made.FREQ, made.total = made.gen_pfdict(made.get_dict_file())
+            made.initialized = True
         for word in words:
             made.add_word(word)
         return made

@@ -87,6 +87,7 @@ def test_no_file_breaks_it_and_no_row_is_lost():
                 return
         seen["cleaned"] += 1
         seen["rejected"] += len(cleaned.rejected) > 0
+        texts = {table: text for table, text in texts.items() if table == "behaviors" or records(text)}  # without a row it is no table
         assert set(texts) == set(cleaned.shop.tables())
         for table, text in texts.items():
             kept, rejected = getattr(cleaned.shop, table), cleaned.rejected[cleaned.rejected["table"] == table]

@@ -510,3 +510,44 @@ def test_models_with_headers_missing_or_others(stored, tmp_path):
         for other in ("[]", '"x"', "5", "null", "{", "[" * 100_000):
             np.savez(tmp_path / "changed.npz", header=np.array(other))
             assert is_safe(kind, tmp_path / "changed.npz", uses)
+
+
+CUTS = """
+import os, sys
+from segtutorial.tokens import Tokenizer
+print(Tokenizer().transform(["没坏的耳机"])[0])
+"""
+
+
+@posix
+@pytest.mark.parametrize("case", ["usual", "nowhere", "everybody's", "again"])
+def test_jieba_writes_and_reads_nothing_that_others_may_write(case, tmp_path):
+    "The cache lies in a folder of the user's own; where there can be none, nothing is cached. The temporary folder stays as it was, and a cache that lies there is not loaded."
+    import marshal
+    temporary, cache = tmp_path / "tmp", tmp_path / "cache"
+    temporary.mkdir()
+    (temporary / "jieba.cache").write_bytes(marshal.dumps(({"没": 1, "坏": 1, "没坏的耳机": 10**9}, 10**9)))
+    if case == "nowhere":
+        cache.write_text("a file")
+    elif case == "everybody's":
+        (cache / "jieba").mkdir(parents=True)
+        (cache / "jieba").chmod(0o777)
+        (cache / "jieba" / "jieba-0.42.1.cache").write_bytes((temporary / "jieba.cache").read_bytes())
+    env = os.environ | {"TMPDIR": str(temporary), "SEGTUTORIAL_CACHE": str(cache)}
+    for _ in range(1 + (case == "again")):
+        done = subprocess.run([sys.executable, "-c", CUTS], capture_output=True, text=True, env=env, timeout=120)
+        assert done.stderr == "" and done.stdout.strip().endswith("'的', '耳机']"), done
+    assert [path.name for path in temporary.iterdir()] == ["jieba.cache"]
+    if case in ("usual", "again"):
+        assert [path.suffix for path in (cache / "jieba").iterdir()] == [".cache"] and (cache / "jieba").stat().st_mode & 0o777 == 0o700
+    elif case == "nowhere":
+        assert cache.read_text() == "a file"
+
+
+def test_every_download_has_a_hash():
+    "Of what the publisher is known to have; of the rest the first copy's is kept (chapter 00c tries it)."
+    from segtutorial.public import FILES
+    without = {name for name, file in FILES.items() if file.urls and file.sha256 is None}
+    assert without == {"online_retail", "ml1m_train"} and all(len(FILES[name].urls) == 1 for name in without)
+    assert all(len(file.sha256) == 64 and int(file.sha256, 16) for file in FILES.values() if file.sha256)
+    assert all(url.startswith("https://") for file in FILES.values() for url in file.urls)

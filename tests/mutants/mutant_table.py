@@ -24,6 +24,8 @@ TESTS = {
     "sentiment": ("test_text_by_hand.py", "test_sentiment.py"),
     "value": ("test_value_by_hand.py", "test_value.py"),
     "mf": ("test_mf_by_hand.py", "test_mf.py"),
+    "folders": ("test_folders.py",),
+    "strangers": ("test_strangers.py", "test_fuzz.py"),
 }
 
 
@@ -96,6 +98,27 @@ FAULTS = [
             "self.stock",
         ),
         ("a file of another model is accepted", "read_model", "found != kind", "not found"),
+    ),
+    *of(
+        "folders",
+        ("a changed file counts as ours", "foreign", "_sha256(path) != files[name]", "False"),
+        (
+            "the output may lie inside the data",
+            "check_out",
+            "place == read or place in read.parents or read in place.parents",
+            "place == read or place in read.parents",
+        ),
+        ("a mark may name files outside", "read_mark", "whole and inside", "whole"),
+        ("a folder of another kind is replaced", "check_out", "mark.get('kind') != kind", "False"),
+        ("a user's files go with the old report", "_tidy", "_take_home(old, place)", "pass"),
+        ("a report is readable by all", "new_folder", "not shared", "shared"),
+        ("a wide equals sign runs", "as_plain_text", "cells.str.match(_RUNS)", "cells.str.match('[=+@-]')"),
+        ("hidden ids need no key", "hide_ids", "hmac.digest(key, *_1)", "hmac.digest(b'', *_1)"),
+    ),
+    *of(
+        "strangers",
+        ("a whole number may be one too large", "whole", "least <= number <= end", "least <= number <= end + 1"),
+        ("a zip may hold anything", "read_bytes", "memory_left() // TIMES", "memory_left() * 1000"),
     ),
     *of(
         "files",
@@ -202,7 +225,7 @@ FAULTS = [
         (
             "the paid share forgets the quantity",
             "_paid",
-            "nw.when(priced).then(nw.col('pieces') * nw.col('paid'))",
+            "nw.when(priced).then(_1 * nw.col('paid'))",
             "nw.when(priced).then(nw.col('paid'))",
         ),
         ("weekly pieces are daily pieces", "_item_columns", "604800", "86400"),
@@ -242,8 +265,8 @@ FAULTS = [
         (
             "Wilson intervals are one-sided",
             "wilson",
-            "norm.ppf((1 + level) / 2)",
-            "norm.ppf(level)",
+            "norm.ppf((1 + _1) / 2)",
+            "norm.ppf(_1)",
         ),
         (
             "calibration error ignores bin sizes",
@@ -509,15 +532,15 @@ FAULTS = [
         (
             "BG/NBD counts one order too many in the odds",
             "BGNBD._alive",
-            "np.maximum(b + x - 1, _1)",
-            "np.maximum(b + x, _1)",
+            "np.log(b + np.maximum(x - 1, 0))",
+            "np.log(b + x)",
         ),
         ("nobody leaves in BG/NBD futures", "BGNBD._future", "np.minimum(would, _1)", "would"),
         (
             "parameter intervals are one-sided",
             "FittedModel.summary",
-            "norm.ppf((1 + level) / 2)",
-            "norm.ppf(level)",
+            "norm.ppf((1 + _1) / 2)",
+            "norm.ppf(_1)",
         ),
         (
             "Gamma-Gamma misses the minus one",
@@ -533,9 +556,9 @@ FAULTS = [
         ),
         (
             "orders are discounted to the end of their period",
-            "lifetime_value",
-            "edges[1:] + edges[:-1]",
-            "2 * edges[1:]",
+            "_discounted",
+            "-(start + end) / 2",
+            "-end",
         ),
         (
             "the cut of a list is one customer early",
@@ -612,7 +635,7 @@ FAULTS = [
         (
             "viewed items are never recommended",
             "OnEvents.fit",
-            "dict.fromkeys(self.actions, 1.0)",
+            "dict.fromkeys(actions, 1.0)",
             "self.weights",
         ),
         (
