@@ -230,3 +230,12 @@ def test_words_from_the_log_are_shown_as_words(shop, tmp_path):
     odd = replace(shop, name="茶<script>alert(1)</script>&'\"", notes=["<img src=x onerror=alert(1)>"])
     html = page(pipeline.run(odd, tmp_path / "out", progress=False).parent)
     assert "<script" not in html and "<img src=x" not in html and "茶&lt;script&gt;" in html
+
+
+@languages
+def test_a_currency_is_no_formula(shop, tmp_path, lang):
+    "One that looks like a formula of TeX is written as it is, in pictures too."
+    odd = replace(shop, currency="$x^$")
+    html = page(pipeline.run(odd, tmp_path / "out", lang, progress=False, stages=pipeline.STAGES[:1]).parent)
+    pictures = "".join(base64.b64decode(data).decode() for data in re.findall(r"svg\+xml;base64,([^\"]+)", html))
+    assert "$x^$" in html and "$x^$" in pictures and "Not made" not in html and "未生成" not in html and "未显示，原因" not in html and "because of this" not in html
