@@ -30,6 +30,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'segtutorial.arguments._refused': ('arguments.html#_refused', 'segtutorial/arguments.py'),
                                        'segtutorial.arguments._shown': ('arguments.html#_shown', 'segtutorial/arguments.py'),
                                        'segtutorial.arguments.check_draws': ('arguments.html#check_draws', 'segtutorial/arguments.py'),
+                                       'segtutorial.arguments.check_same_kind': ( 'arguments.html#check_same_kind',
+                                                                                  'segtutorial/arguments.py'),
                                        'segtutorial.arguments.check_table': ('arguments.html#check_table', 'segtutorial/arguments.py'),
                                        'segtutorial.arguments.check_zone': ('arguments.html#check_zone', 'segtutorial/arguments.py'),
                                        'segtutorial.arguments.floats': ('arguments.html#floats', 'segtutorial/arguments.py'),
