@@ -432,7 +432,7 @@ class BGNBD(OrderModel):
             return [*notes, "everybody leaves with the first repeat order, as far as this log shows"]
         if self.a_ + self.b_ > 50:
             return [*notes, f"all customers leave with the same chance of {share:.3g} after each repeat order (geometric): the log shows no differences in leaving"]
-        if self.a_ + self.b_ < 0.02:
+        if self.a_ + self.b_ < 0.2:
             return [*notes, f"a share of {share:.3g} leaves with the first repeat order and the others never do: the log shows nothing between"]
         return notes
 
