@@ -76,11 +76,11 @@ def _until(shop: Shop, end: int, cleaned: bool) -> Shop:
     part = replace(shop, behaviors=shop.behaviors[shop.behaviors["ts"] < end])
     return part if cleaned else clean(part).shop
 
-def _customers(past: Shop, whole: Shop, start: int, days: int) -> pd.DataFrame:
-    "The customers of `past`, which ends at `start`, with what `whole` says of the days before and after."
+def _customers(past: Shop, later: Shop, start: int, days: int) -> pd.DataFrame:
+    "The customers of `past`, which ends at `start`, with what `later` says of the days before and after."
     end, ago = _days_on(start, days, past.timezone), _days_on(start, -days, past.timezone)
     table = repeat_orders(past.behaviors, start, past.timezone)
-    buys = kept_buys(whole.behaviors, end)
+    buys = kept_buys(later.behaviors, end)
     for name, log, since in (("before", kept_buys(past.behaviors, start), ago), ("after", buys, start)):
         log = log[log["ts"] >= since]
         by_user = log.assign(day=local_time(log["ts"], past.timezone).dt.normalize()).groupby("user_id").agg(orders=("day", "nunique"), spent=("amount", "sum"))

@@ -88,7 +88,9 @@ class GammaGamma(FittedModel):
         p, q, v = np.exp(theta)
         shape, odds = p * x, x * m / v
         own, others = np.log1p(q / shape) - np.log1p(1 / odds), np.log1p(shape / q) - np.log1p(odds)  # the shares of x m + v beside those of the shapes, as logarithms
-        (rest, off), (rest_own, off_own), (rest_others, off_others) = (stirling(z) for z in (shape + q, shape, q))
+        values, place = np.unique(x, return_inverse=True)  # gamma functions of the different x only
+        (rest, off), (rest_own, off_own) = (np.stack(stirling(z))[:, place] for z in (p * values + q, p * values))
+        rest_others, off_others = stirling(q)
         value = shape * own + q * others + np.log(shape / (shape + q) * q / (2 * np.pi)) / 2 + rest - rest_own - rest_others - np.log(m)
         share = odds / (1 + odds)
         slopes = [np.mean(shape * (own - off + off_own)), q * np.mean(others - off + off_others), np.mean(q * share - shape * (1 - share))]

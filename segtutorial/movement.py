@@ -8,10 +8,10 @@ __all__ = ['periods', 'windows', 'movement', 'transitions', 'tier_forecast']
 # %% ../nbs/06b_movement.ipynb #fdf518c0
 import numpy as np
 import pandas as pd
-from .arguments import check_table, check_zone, floats, whole
+from .arguments import check_table, check_zone, whole
 from .metrics import bootstrap
 from .orders import kept_buys
-from .rfm import TIERS, _check_shares, _need, value_tier
+from .rfm import TIERS, _amounts, _check_shares, _need, value_tier
 from .tables import ShopError, day_start, local_time, moment
 
 # %% ../nbs/06b_movement.ipynb #f07dce66
@@ -147,7 +147,7 @@ def tier_forecast(moves: pd.DataFrame, n: int = 1000, random_state: int = 0) -> 
     """
     _need("tier_forecast", moves, "user_id", "before", "tier", "spent")
     n, random_state = whole("n", n, 1, 100_000, "tier_forecast"), whole("random_state", random_state, 0, where="tier_forecast")
-    moves = moves.assign(spent=floats("spent", moves["spent"], "tier_forecast"))
+    moves = moves.assign(spent=_amounts("tier_forecast", "spent", moves["spent"]))
     known = moves[moves["before"].isin(TIERS)].assign(came=lambda rows: (rows["tier"] != "absent").astype(float))
     users = known.groupby(["before", "user_id"]).agg(rows=("came", "size"), came=("came", "sum"), spent=("spent", "sum"))
     rows = []

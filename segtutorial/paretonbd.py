@@ -24,14 +24,17 @@ def _gone(x: np.ndarray, t_x: np.ndarray, T: np.ndarray, r: float, alpha: float,
     end = np.log1p(rate * (T - t_x)) / 2
     y = np.multiply.outer(_POINTS + 1, end)
     since = np.expm1(y) / rate
-    height = np.exp(y - (r + x) * np.log1p(since / (alpha + t_x)) - (s + 1) * np.log1p(since / (beta + t_x)))
+    pace, leaving = np.log1p(since / (alpha + t_x)), np.log1p(since / (beta + t_x))
+    height = np.exp(y - (r + x) * pace - (s + 1) * leaving)
     total = np.maximum(_WEIGHTS @ height * end / rate, 1e-300)  # 0 only where T = t_x: nobody has had time to leave
-    whole = np.log(s) - (r + x) * np.log1p(t_x / alpha) - s * np.log1p(t_x / beta) - np.log(beta + t_x) + np.log(total)
+    long, away = np.log1p(t_x / alpha), np.log1p(t_x / beta)
+    whole = np.log(s) - (r + x) * long - s * away - np.log(beta + t_x) + np.log(total)
     if not means:
         return (whole,)
     height *= end / rate / total
     t = t_x + since
-    return whole, *(_WEIGHTS @ (height * part) for part in (np.log1p(t / alpha), t / (alpha + t), np.log1p(t / beta), t / (beta + t)))
+    of_pace, paces, of_leaving, leavings = (_WEIGHTS @ (height * part) for part in (pace, t / (alpha + t), leaving, t / (beta + t)))
+    return whole, long + of_pace, paces, away + of_leaving, leavings
 
 
 # %% ../nbs/06e_paretonbd.ipynb #aba2253f
