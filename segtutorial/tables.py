@@ -45,7 +45,7 @@ def day_start(day: str | date, timezone: str = "Asia/Shanghai") -> int:
         raise ShopError(f"{str(day)!r} is not a day; one looks like '2024-06-18'") from None
     try:
         return int(start.tz_localize(timezone, ambiguous=True, nonexistent="shift_forward").timestamp())
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, IndexError):  # the last one of an empty name
         raise ShopError(f"{timezone!r} is no time zone; one looks like 'Asia/Shanghai'") from None
 
 # %% ../nbs/00a_tables.ipynb #eac144c3

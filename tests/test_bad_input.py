@@ -5,7 +5,7 @@ from hashlib import sha256
 import pytest
 
 from segtutorial.folders import new_folder
-from segtutorial.shop import simulate_shop, write_shop
+from segtutorial.shop import ShopError, day_start, simulate_shop, write_shop
 
 HEAD = "user_id,item_id,action,ts,quantity,price,order_id\n"
 NOON = 1718683200  # 2024-06-18 12:00 in Shanghai
@@ -275,3 +275,9 @@ def test_an_interrupted_run_leaves_nothing(stop, earlier, large, process, tmp_pa
     assert prints(large) == before
     assert [path.name for path in tmp_path.iterdir()] == ["out"] * earlier
     assert prints(out) == there
+
+
+def test_an_empty_time_zone_is_refused():
+    "As any other name that is no zone."
+    with pytest.raises(ShopError, match="is no time zone"):
+        day_start("2024-06-18", "")
