@@ -127,10 +127,10 @@ def by_command(public_data, cli, tmp_path_factory):
     folder = tmp_path_factory.mktemp("command")
     (folder / "columns.toml").write_text(TOML, encoding="utf-8")
     shutil.copy(data_file("online_retail"), folder / "online_retail.csv.gz")  # a link out of the folder is refused
-    code, stdout, stderr = cli("run", "--data", folder, "--out", folder / "out", "--lang", "zh")
+    code, stdout, stderr = cli("run", "--data", folder, "--out", folder.parent / "command-out", "--lang", "zh")
     assert code == 0, stderr
-    assert str(folder / "out" / "index.html") in stdout
-    return folder / "out"
+    assert str(folder.parent / "command-out" / "index.html") in stdout
+    return folder.parent / "command-out"
 
 
 def test_online_retail_from_file_to_report(retail_report):
