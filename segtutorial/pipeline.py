@@ -227,7 +227,8 @@ def run(shop: Shop, out: str | Path, lang: str = "en", overwrite: bool = False, 
     key = id_key() if no_ids else None
     if model is not None:
         ctx.results["sentiment_model"] = sentiment.load(model)
-    with new_folder(out, "report", overwrite, shared) as folder, _one_thread(), _bar(len(stages) + 2, progress) as step:
+    # PyTorch is loaded before there is a folder: Ctrl-C while it loads can end the process at once, and nothing is tidied then
+    with _one_thread(), new_folder(out, "report", overwrite, shared) as folder, _bar(len(stages) + 2, progress) as step:
         step("clean")
         shop = _cleaned_until(shop, policy or {}, as_of, ctx)
         sections = [_section(name, stage, shop, ctx, step) for name, stage in stages]
