@@ -21,7 +21,7 @@ setup(
     keywords=cfg["keywords"].split(),
     python_requires=">=" + cfg["min_python"],
     packages=find_packages(include=["segtutorial*"]),
-    package_data={"segtutorial": ["templates/*", "lists/*", "models/*", "exercises.json"]},
+    package_data={"segtutorial": ["templates/*"], "segtutorial.course": ["exercises.json"], "segtutorial.sentiment": ["lists/*", "models/*"]},
     install_requires=cfg["requirements"].split(),
     extras_require={"dev": cfg["dev_requirements"].split(), "fast": cfg["fast_requirements"].split(), "bench": cfg["bench_requirements"].split()},
     entry_points={"console_scripts": cfg["console_scripts"].split()},

@@ -150,7 +150,7 @@ def plain_features(behaviors: pd.DataFrame, products: pd.DataFrame, end: int, zo
 LIBRARY = """
 import sys
 from segtutorial.features import user_features
-from segtutorial.tables import Shop
+from segtutorial.core.tables import Shop
 {read}
 table = user_features(Shop(behaviors, products), "{as_of}")
 {write}
@@ -160,7 +160,7 @@ READ = {"duckdb": "import duckdb\nlake = duckdb.connect()\nlake.execute(\"set th
 SAVE = {"duckdb": "table.write_parquet(sys.argv[1] + '/duckdb.out')", "pandas": "table.to_parquet(sys.argv[1] + '/pandas.out')"}
 MAKE = """
 import sys
-from segtutorial.simulator import simulate_shop
+from segtutorial.simulation.simulator import simulate_shop
 shop = simulate_shop({users}, {items}, {days}, 0)
 shop.behaviors.to_parquet(sys.argv[1] + "/behaviors.parquet", index=False)
 shop.products.to_parquet(sys.argv[1] + "/products.parquet", index=False)

@@ -78,7 +78,7 @@ def epochs(X, d: int) -> dict:
     import logging
     import scipy.sparse as sp
     from implicit.cpu.als import AlternatingLeastSquares
-    from segtutorial.als import IALS
+    from segtutorial.mf.ials import IALS
     logging.disable(logging.WARNING)
     peer, Xm = irspack(X, d), sp.csr_matrix(X)
     other = AlternatingLeastSquares(factors=d, regularization=0.01, iterations=1, num_threads=os.cpu_count(), use_cg=True, random_state=0)
@@ -125,7 +125,7 @@ def peak(who: str, path: str) -> dict:
     import scipy.sparse as sp
     X, started = sp.load_npz(path), time.perf_counter()
     if who == "ours":
-        from segtutorial.als import IALS
+        from segtutorial.mf.ials import IALS
         IALS(64, n_epochs=2, device="cpu").fit(sp.csr_array(X))
     else:
         from implicit.cpu.als import AlternatingLeastSquares
@@ -149,9 +149,9 @@ def held_back(X, seed: int = 1):
 
 def task_quality() -> dict:
     "MovieLens 1M, left-out item: chosen on items held back from training, then five seeds on the test."
-    from segtutorial.als import IALS
-    from segtutorial.ease import EASE, Blend
-    from segtutorial.topk import leave_one_out_metrics
+    from segtutorial.mf.ials import IALS
+    from segtutorial.mf.ease import EASE, Blend
+    from segtutorial.mf.topk import leave_one_out_metrics
     X, test, negatives = films()
     T, held, drawn = held_back(X)
     tried, first = {}, IALS(192, **FILMS).fit(T)
@@ -184,7 +184,7 @@ def task_quality() -> dict:
 def _irspack_films(X, test, negatives, seed: int) -> dict:
     import numpy as np
     import torch
-    from segtutorial.topk import Ranker, leave_one_out_metrics
+    from segtutorial.mf.topk import Ranker, leave_one_out_metrics
     class Vectors(Ranker):
         _arrays = ("U",)
         def __init__(self): pass
@@ -205,7 +205,7 @@ def task_topk() -> list:
     import scipy.sparse as sp
     import torch
     from implicit.cpu.als import AlternatingLeastSquares
-    from segtutorial.topk import top_k
+    from segtutorial.mf.topk import top_k
     out, rng = [], np.random.default_rng(0)
     for n, m in ((6040, 4_000), (4000, 50_000), (2000, 200_000)):
         U, V = (rng.standard_normal((rows, 64), dtype=np.float32) for rows in (n, m))
@@ -249,7 +249,7 @@ def task_naive() -> dict:
     import torch
     from torch import nn
     from torch.utils.data import DataLoader, TensorDataset
-    from segtutorial.sgd import MF
+    from segtutorial.mf.sgd import MF
     X, *_ = films()
     users, items = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr)), X.indices.astype(np.int64)
     class Listing(nn.Module):
@@ -282,13 +282,13 @@ def task_shops() -> dict:
     "Tmall and Online Retail by time: parameters by search on earlier windows, NDCG@10 on the last fifth, same users for all."
     import numpy as np
     import scipy.sparse as sp
-    from segtutorial.als import IALS
+    from segtutorial.mf.ials import IALS
     from segtutorial.clean import clean
-    from segtutorial.ease import EASE
+    from segtutorial.mf.ease import EASE
     from segtutorial.metrics import ItemKNN, MostPopular, evaluate
-    from segtutorial.public import fetch_online_retail, fetch_tmall
-    from segtutorial.search import OnEvents, search
-    from segtutorial.split import split_by_time
+    from segtutorial.core.datasets import fetch_online_retail, fetch_tmall
+    from segtutorial.mf.tuning import OnEvents, search
+    from segtutorial.metrics.split import split_by_time
     class Peer:
         "A peer's factors behind the methods that OnEvents asks for."
         def __init__(self, kind, **settings): self.kind, self.settings = kind, settings
@@ -308,7 +308,7 @@ def task_shops() -> dict:
             self.U, self.V = torch.from_numpy(np.array(U, dtype=np.float32)), torch.from_numpy(np.array(V, dtype=np.float32))
             return self
         def recommend(self, rows, k, exclude=None, allowed=None):
-            from segtutorial.topk import top_k
+            from segtutorial.mf.topk import top_k
             return top_k(self.U[rows], self.V, k, None if exclude is None else exclude[rows], allowed)
     from functools import partial
     grids = {"iALS": (partial(IALS, 64, random_state=0), {"reg": [0.005, 0.02, 0.06], "balance": [1, 5, 20]}), "irspack": (partial(Peer, "irspack"), {"reg": [0.005, 0.02, 0.06], "balance": [1, 5, 20]}),
@@ -335,8 +335,8 @@ def task_accelerator() -> dict:
     import torch
     if not torch.cuda.is_available():
         return {}
-    from segtutorial.als import IALS
-    from segtutorial.topk import top_k
+    from segtutorial.mf.ials import IALS
+    from segtutorial.mf.topk import top_k
     out = {"device": torch.cuda.get_device_name(), "cores": os.cpu_count()}
     for name, X in (("ML-1M", films()[0]), ("30 million", synthetic(1_000_000, 200_000, 30_000_000))):
         seconds = {}

@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 
 from _results import FIELDS, ROOT, row, write
-from segtutorial.classifiers import NgramSVM, distinct, known_chars, snow_texts, text_folds
-from segtutorial.public import fetch_reviews
+from segtutorial.sentiment.classifiers import NgramSVM, distinct, known_chars, snow_texts, text_folds
+from segtutorial.core.datasets import fetch_reviews
 from segtutorial.sentiment import SentimentModel, SnowModel, load
-from segtutorial.yesno import calibration, calibration_error, wilson
+from segtutorial.metrics.binary import calibration, calibration_error, wilson
 
 SHOPS, FOOD = "online_shopping_10_cats", "waimai_10k"
 SETS = ("negation", "contrast", "sarcasm")
@@ -276,7 +276,7 @@ def label_noise(pool):
     rows = []
     for name in (SHOPS, FOOD):
         table = fetch_reviews(name).dropna(subset="text")
-        from segtutorial.tokens import normalize
+        from segtutorial.text.tokens import normalize
         same = pd.DataFrame({"text": normalize(table["text"]), "y": table["label"]}).query("text != ''").groupby("text")["y"].agg(["mean", "size"])
         same = same[same["size"] > 1]
         pairs = (same["size"] * (same["size"] - 1) / 2).sum()
@@ -306,7 +306,7 @@ def choice_part(name):
     "A model of the table of choice: its accuracy on a fifth of half of the training texts of fold 0 after learning from the rest of that half, seconds to fit, reviews a second, one core."
     import torch
     from torch import nn
-    from segtutorial.network import Encoded, TextCNN, logits, train
+    from segtutorial.sentiment.textcnn import Encoded, TextCNN, logits, train
     texts, y, _ = data(SHOPS)
     rows = np.flatnonzero(text_folds(len(texts)) > 0)[::2]  # half of them, so that all of this takes minutes
     held = text_folds(len(rows), random_state=1) == 0
@@ -363,7 +363,7 @@ def choice_part(name):
     else:
         from sklearn.linear_model import LogisticRegression
         from sklearn.naive_bayes import MultinomialNB
-        from segtutorial.vectors import Vectorizer
+        from segtutorial.text.vectors import Vectorizer
         vectors = Vectorizer(unit="words", ngrams=(1, 1), max_features=100_000) if "words" in name else Vectorizer(unit="chars", ngrams=(1, 4), max_features=300_000)
         model = (MultinomialNB() if "Bayes" in name else LogisticRegression(C=10, max_iter=200)).fit(vectors.fit_transform(some), y_some)
         def say(part): return model.predict(vectors.transform(part)) == 1

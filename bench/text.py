@@ -23,10 +23,10 @@ RUNS, ROWS, DIFFERENT, COLUMNS = 3, 1_000_000, 50_000, 2**16
 def make(path: Path) -> None:
     "The file: a packed CSV of a million rows."
     import numpy as np
-    from segtutorial.grammar import write_reviews
-    from segtutorial.market import ASPECTS, CATEGORIES, key_of
-    from segtutorial.phrases import NOUNS
-    from segtutorial.public import fetch_reviews, on_machine
+    from segtutorial.simulation.grammar import write_reviews
+    from segtutorial.simulation.market import ASPECTS, CATEGORIES, key_of
+    from segtutorial.simulation.phrases import NOUNS
+    from segtutorial.core.datasets import fetch_reviews, on_machine
     rng, codes = np.random.default_rng(0), list(CATEGORIES.index)
     which, opinions = rng.integers(0, len(NOUNS), DIFFERENT), rng.normal(0, 1, (DIFFERENT, len(ASPECTS)))
     stars = np.clip(np.round(3 + 2 * opinions.mean(axis=1)), 1, 5).astype(int)
@@ -92,7 +92,7 @@ def run(path: Path, workers: int) -> dict:
 
 def dictionaries() -> None:
     "jieba and rjieba in turn on real reviews, as JSON on stdout."
-    from segtutorial.public import fetch_reviews
+    from segtutorial.core.datasets import fetch_reviews
     from segtutorial.text import Tokenizer, normalize
     texts = normalize(fetch_reviews()["text"].dropna().drop_duplicates().sample(10_000, random_state=0))
     made, seconds = {}, {"jieba": [], "rjieba": []}
@@ -113,7 +113,7 @@ def units() -> None:
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_score
     from sklearn.pipeline import make_pipeline
-    from segtutorial.public import fetch_reviews
+    from segtutorial.core.datasets import fetch_reviews
     from segtutorial.text import Tokenizer, Vectorizer
     real, out = fetch_reviews("waimai_10k").dropna().drop_duplicates("text"), {}
     for unit in ("words", "chars", "both"):
@@ -130,7 +130,7 @@ def measured(task: str):
 
 
 def main() -> None:
-    from segtutorial.public import on_machine
+    from segtutorial.core.datasets import on_machine
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "reviews.csv.gz"
         make(path)

@@ -79,7 +79,7 @@ def inside(futures, came, n: int = 20) -> float:
 def fits(path: str) -> dict:
     "Seconds of the fits on CDNOW's sample, in turn, and its columns stored at `path` for the peers."
     import numpy as np
-    from segtutorial.public import fetch_cdnow, on_machine
+    from segtutorial.core.datasets import fetch_cdnow, on_machine
     from segtutorial.value import BGNBD, GammaGamma, ParetoNBD, repeat_orders
     if not on_machine("cdnow_sample"):
         return {}
@@ -96,7 +96,7 @@ def fits(path: str) -> dict:
 
 def trial(name: str) -> dict:
     "The forecasts of chapter 06f beside what came, and the share inside the 90 % intervals of both stories."
-    from segtutorial.public import fetch_cdnow, fetch_online_retail, on_machine
+    from segtutorial.core.datasets import fetch_cdnow, fetch_online_retail, on_machine
     from segtutorial.value import BGNBD, GammaGamma, ParetoNBD, forecast_scores, forecasts
     if not on_machine(name):
         return {}
@@ -115,7 +115,7 @@ def trial(name: str) -> dict:
 def choice() -> dict:
     "How `Combination` was chosen: mean Poisson deviance of orders in the 13 weeks before the holdout, of CDNOW's customers outside the sample."
     import numpy as np
-    from segtutorial.public import fetch_cdnow, on_machine
+    from segtutorial.core.datasets import fetch_cdnow, on_machine
     from segtutorial.value import BGNBD, Combination, ParetoNBD, hold_out
     if not (on_machine("cdnow") and on_machine("cdnow_sample")):
         return {}
@@ -135,7 +135,7 @@ def truth() -> dict:
     from segtutorial.clean import clean
     from segtutorial.shop import simulate_shop
     from segtutorial.value import BGNBD, ParetoNBD, alive_at_rates, draw_customers, draw_leavers, repeat_orders
-    from segtutorial.yesno import auc
+    from segtutorial.metrics.binary import auc
     out, shops = {"inside": []}, []
     for seed in range(5):
         table = draw_customers(6000, 365, 90, random_state=seed)

@@ -16,22 +16,31 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment
 from tqdm.auto import tqdm
-from . import __version__, clean, features, metrics, sentiment, value
-from .edition import edition
-from .exports import hide_ids, id_key, write_csv, write_shop
-from .folders import NewFolder, check_out, foreign, new_folder
-from .load import load_shop, read_settings
-from .section import Context, Heading, Picture, ReportWarning, Section, Table, attempt, failed
-from .shop import check_shop, simulate_shop
-from .tables import Shop, ShopError, local_time
+from . import __version__
+from .clean import cleaning
+from .features import users
+from .features.orders import rfm
+from .metrics import evaluation
+from .sentiment import shipped
+from .sentiment.ensemble import SentimentModel
+from .value import stage as value_stage
+from .course.edition import edition
+from .core.exports import hide_ids, id_key, write_csv, write_shop
+from .core.folders import NewFolder, check_out, foreign, new_folder
+from .core.load import load_shop
+from .core.tables import read_settings
+from .core.section import Context, Heading, Picture, ReportWarning, Section, Table, attempt, failed
+from .core.completeness import check_shop
+from .simulation.simulator import simulate_shop
+from .core.tables import Shop, ShopError, local_time, moment
 
 # %% ../nbs/22_pipeline.ipynb #4a2b10e9
 def _wants(shop: Shop, ctx: Context) -> Section:
-    from segtutorial import mf  # here: it loads torch, which no other command needs
+    from segtutorial.mf import stage as mf  # here: it loads torch, which no other command needs
     return mf.report(shop, ctx)
 
 STAGES: tuple[tuple[str, Callable[[Shop, Context], Section]], ...] = (
-    ("value", value.report), ("sentiment", sentiment.report), ("mf", _wants), ("features", features.report), ("metrics", metrics.report), ("clean", clean.report))
+    ("value", value_stage.report), ("sentiment", shipped.report), ("mf", _wants), ("features", users.report), ("metrics", evaluation.report), ("clean", cleaning.report))
 
 # %% ../nbs/22_pipeline.ipynb #c69fbebc
 def _kind(part: Any) -> str:
@@ -48,7 +57,7 @@ def _picture(part: Picture) -> str:
 def _facts(shop: Shop, ctx: Context) -> list[tuple[str, str]]:
     "The figures at the top of the page: name and number."
     try:
-        customers = value.rfm(shop.behaviors, ctx.as_of, ctx.timezone)  # one rule of what an order is, for all of the page
+        customers = rfm(shop.behaviors, ctx.as_of, ctx.timezone)  # one rule of what an order is, for all of the page
     except ShopError:  # nobody bought anything
         customers = pd.DataFrame({"frequency": pd.Series(dtype="int64"), "monetary": pd.Series(dtype="float64")})
     money = customers["monetary"].sum()
@@ -78,8 +87,8 @@ def until(shop: Shop, as_of: int) -> Shop:
         Nothing happened before that moment.
     """
     past = {name: frame[(frame["ts"] < as_of).fillna(True).astype(bool)] for name, frame in shop.tables().items() if "ts" in frame}
-    if not (past["behaviors"]["ts"] >= clean.OPENED).any():  # an event of 1970 is an error of a clock, not a past
-        possible = shop.behaviors["ts"][shop.behaviors["ts"] >= clean.OPENED]
+    if not (past["behaviors"]["ts"] >= cleaning.OPENED).any():  # an event of 1970 is an error of a clock, not a past
+        possible = shop.behaviors["ts"][shop.behaviors["ts"] >= cleaning.OPENED]
         first = local_time(pd.Series([possible.min()]), shop.timezone)[0] if len(possible) else "no day"
         raise ShopError(f"as_of: no event before {pd.Timestamp(as_of, unit='s', tz='UTC').tz_convert(shop.timezone):%Y-%m-%d}; the first is of {str(first)[:10]}")
     later = {name: len(getattr(shop, name)) - len(frame) for name, frame in past.items()}
@@ -87,23 +96,23 @@ def until(shop: Shop, as_of: int) -> Shop:
     return replace(shop, **{name: frame.reset_index(drop=True) for name, frame in past.items()}, notes=shop.notes + notes)
 
 # %% ../nbs/22_pipeline.ipynb #d79d8c0d
-def _cleaned(shop: Shop, policy: dict[str, Any]) -> clean.Cleaned:
+def _cleaned(shop: Shop, policy: dict[str, Any]) -> cleaning.Cleaned:
     "The shop cleaned by the policy of its `columns.toml`, section [clean]."
-    allowed = clean.clean.__kwdefaults__
+    allowed = cleaning.clean.__kwdefaults__
     for name in policy:
         if name not in allowed:
             raise ShopError(f"columns.toml, [clean]: unknown key {name!r}; allowed: {', '.join(allowed)}")
-    return clean.clean(shop, **policy)
+    return cleaning.clean(shop, **policy)
 
 # %% ../nbs/22_pipeline.ipynb #7327fc39
 def _cleaned_until(shop: Shop, policy: dict[str, Any], as_of: int | str | None, ctx: Context) -> Shop:
     "The clean shop up to the moment of the report, which is set in `ctx`; the account of the cleaning is in its results."
     if as_of is not None:  # before cleaning: a return after that day must not undo a buy before it
-        shop = until(shop, value.moment(as_of, shop.timezone))
+        shop = until(shop, moment(as_of, shop.timezone))
     cleaned = _cleaned(shop, policy)
     last_day = local_time(pd.Series([cleaned.shop.behaviors["ts"].max()]), shop.timezone)[0]
     next_day = f"{last_day + pd.Timedelta(days=1):%Y-%m-%d}"
-    ctx.as_of = value.moment(next_day if as_of is None else as_of, shop.timezone)
+    ctx.as_of = moment(next_day if as_of is None else as_of, shop.timezone)
     ctx.results["clean"] = cleaned
     return until(cleaned.shop, ctx.as_of)
 
@@ -226,7 +235,7 @@ def run(shop: Shop, out: str | Path, lang: str = "en", overwrite: bool = False, 
     ctx = Context(0, lang, shop.currency, shop.timezone)
     key = id_key() if no_ids else None
     if model is not None:
-        ctx.results["sentiment_model"] = sentiment.load(model)
+        ctx.results["sentiment_model"] = shipped.load(model)
     # PyTorch is loaded before there is a folder: Ctrl-C while it loads can end the process at once, and nothing is tidied then
     with _one_thread(), new_folder(out, "report", overwrite, shared) as folder, _bar(len(stages) + 2, progress) as step:
         step("clean")
@@ -312,7 +321,7 @@ def _check_file(out: Path, overwrite: bool) -> None:
     if not out.exists():
         return
     try:
-        sentiment.load(out)
+        shipped.load(out)
     except ShopError as error:
         raise ShopError(f"{error}; a file that is no sentiment model is not replaced, choose another name") from None
     if not overwrite:
@@ -324,11 +333,11 @@ def _train(args: argparse.Namespace) -> int:
         raise ShopError("train-sentiment: --data and --shipped were given; one of them says what to learn from")
     _check_file(out, args.overwrite)  # said now, not after the work
     if args.shipped:
-        model = sentiment.train_default(progress=True, random_state=args.seed)
+        model = shipped.train_default(progress=True, random_state=args.seed)
     else:
-        texts, labels = sentiment.shop_texts(load_shop(args.data)) if args.data else sentiment.public_texts()
+        texts, labels = shipped.shop_texts(load_shop(args.data)) if args.data else shipped.public_texts()
         print(f"{len(texts):,} distinct reviews, {labels.mean():.0%} of them praise", file=sys.stderr)
-        model = sentiment.SentimentModel(random_state=args.seed, progress=True).fit(texts, labels)
+        model = SentimentModel(random_state=args.seed, progress=True).fit(texts, labels)
     model.save(out)
     print(f"Written to {out}. Next: segtutorial run --data DIR --out report --sentiment {out}")
     return 0

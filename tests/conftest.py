@@ -6,7 +6,7 @@ import pytest
 from hypothesis import Phase, settings
 
 from segtutorial import pipeline
-from segtutorial.public import on_machine
+from segtutorial.core.datasets import on_machine
 from segtutorial.shop import simulate_shop, write_shop
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from segtutorial import folders, pipeline
-from segtutorial.folders import MARK, foreign
-from segtutorial.section import ReportWarning
+from segtutorial.core import folders
+from segtutorial import pipeline
+from segtutorial.core.folders import MARK, foreign
+from segtutorial.core.section import ReportWarning
 from segtutorial.shop import Shop, simulate_shop, write_shop
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -3,8 +3,8 @@ import pandas as pd, pytest
 from hypothesis import example, given, settings, strategies as st
 
 from conftest import ROOT
-from segtutorial.aspects import ASPECTS, AspectModel, Lexicon, aspect_scores, aspect_texts, grow, held_out, review_aspects, train_aspects, vocabulary
-from segtutorial.tables import ShopError
+from segtutorial.sentiment.aspects import ASPECTS, AspectModel, Lexicon, aspect_scores, aspect_texts, grow, held_out, review_aspects, train_aspects, vocabulary
+from segtutorial.core.tables import ShopError
 
 seeds = Lexicon()
 

@@ -4,7 +4,7 @@ from hashlib import sha256
 
 import pytest
 
-from segtutorial.folders import new_folder
+from segtutorial.core.folders import new_folder
 from segtutorial.shop import ShopError, day_start, simulate_shop, write_shop
 
 HEAD = "user_id,item_id,action,ts,quantity,price,order_id\n"

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from segtutorial import workbook
-from segtutorial.edition import edition
+from segtutorial.course import workbook
+from segtutorial.course.edition import edition
 
 
 @pytest.fixture

@@ -6,10 +6,12 @@ import duckdb, narwhals as nw, numpy as np, pandas as pd, polars as pl, pytest
 from hypothesis import given, settings, strategies as st
 
 from conftest import ROOT
-from segtutorial import features, orders
+from segtutorial import features
+from segtutorial.features.users import report
+from segtutorial.features import orders
 from segtutorial.clean import clean
 from segtutorial.features import FEATURES, ITEM_FEATURES, attributes, distinct, item_features, near_copies, sold_to, thin, user_features
-from segtutorial.section import Context, Table
+from segtutorial.core.section import Context, Table
 from segtutorial.shop import ACTIONS, Shop, ShopError, day_start, simulate_shop
 
 NAMES, COUNTS = list(FEATURES["name"]), set(FEATURES.loc[FEATURES["null"] == "never", "name"])
@@ -188,7 +190,7 @@ def test_forty_features_that_are_no_near_copies():
 def test_what_public_sets_carry(public_data, name, least):
     "As far as their columns allow: one has only buys and returns, the other nine days without prices or views."
     public_data(name)
-    from segtutorial.public import fetch_online_retail, fetch_tmall
+    from segtutorial.core.datasets import fetch_online_retail, fetch_tmall
     shop = clean({"online_retail": fetch_online_retail, "tmall": fetch_tmall}[name]()).shop
     table = user_features(shop, int(shop.behaviors["ts"].max()) + 1)
     assert len(distinct(table[NAMES])) >= least
@@ -292,15 +294,15 @@ def test_duckdb_is_left_as_it_was_found(cleaned):
 def test_no_call_that_spark_lacks():
     "What narwhals cannot do on Spark, by the list of the toolchain notes: no such call in the code of this chapter."
     lacks = ["dt.timestamp", "dt.total_", ".first(", ".last(", "n_unique().over", "ewm_mean", "join_asof", "map_batches", ".pivot(", ".sample(", "rolling_", "qcut", ".hash("]
-    for name in ("orders", "rhythm", "tastes"):
-        code = (ROOT / "segtutorial" / f"{name}.py").read_text(encoding="utf-8")
+    for name in ("orders", "activity", "preferences"):
+        code = (ROOT / "segtutorial" / "features" / f"{name}.py").read_text(encoding="utf-8")
         assert [call for call in lacks if call in code] == [], name
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_report(cleaned, lang):
     ctx = Context(day_start("2024-03-31"), lang)
-    section = features.report(cleaned, ctx)
+    section = report(cleaned, ctx)
     tables = {part.name: part for part in section.parts if isinstance(part, Table)}
     assert list(tables) == ["user_features", "feature_list", "item_features", "attributes", "thin"]
     same(ctx.results["features"]["users"], user_features(cleaned, ctx.as_of), COUNTS)
@@ -310,5 +312,5 @@ def test_report(cleaned, lang):
 
 def test_report_without_products_reviews_and_prices(cleaned):
     bare = replace(cleaned, behaviors=cleaned.behaviors[["user_id", "item_id", "action", "ts"]], products=None, reviews=None)
-    section = features.report(bare, Context(day_start("2024-03-31")))
+    section = report(bare, Context(day_start("2024-03-31")))
     assert any("no categories, or no prices" in part for part in section.parts if isinstance(part, str))

@@ -4,17 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from segtutorial.features import (
-    distinct,
-    item_features,
-    near_copies,
-    rfm,
-    sold_to,
-    thin,
-    user_features,
-)
+from segtutorial.features import distinct, item_features, near_copies, rfm, sold_to, thin, user_features
 from segtutorial.shop import Shop
-from segtutorial.tables import day_start
+from segtutorial.core.tables import day_start
 
 ZONE = "Asia/Shanghai"
 AS_OF = "2024-07-01"  # a Monday

@@ -12,9 +12,10 @@ import pandas as pd
 import pytest
 from hypothesis import given, strategies as st
 
-from segtutorial import folders, pipeline
-from segtutorial.exports import as_plain_text, as_written, hide_ids, id_key, write_csv
-from segtutorial.folders import MARK, check_out, foreign, new_file, new_folder, read_mark
+from segtutorial.core import folders
+from segtutorial import pipeline
+from segtutorial.core.exports import as_plain_text, as_written, hide_ids, id_key, write_csv
+from segtutorial.core.folders import MARK, check_out, foreign, new_file, new_folder, read_mark
 from segtutorial.shop import ShopError, load_shop, simulate_shop, write_shop
 
 posix = pytest.mark.skipif(os.name != "posix", reason="skipped: this system has no such modes, links or signals")
@@ -439,7 +440,7 @@ def test_no_memory_is_one_message(error, tiny_folder, main, tmp_path, monkeypatc
 
     def greedy(*given, **named):
         raise error
-    monkeypatch.setattr(pipeline.clean, "clean", greedy)
+    monkeypatch.setattr(pipeline.cleaning, "clean", greedy)
     greedy.__kwdefaults__ = {}
     code, _, stderr = main("run", "--data", tiny_folder, "--out", out, "--overwrite")
     assert code == 1 and "memory of this machine does not suffice" in stderr and "Traceback" not in stderr and contents(tmp_path) == before

@@ -7,33 +7,32 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given, strategies as st
 
-from segtutorial.als import IALS
-from segtutorial.aspects import grow
-from segtutorial.classifiers import NgramSVM, distinct as distinct_texts, text_folds
+from segtutorial.mf.ials import IALS
+from segtutorial.sentiment.aspects import grow
+from segtutorial.sentiment.classifiers import NgramSVM, distinct as distinct_texts, text_folds
 from segtutorial.clean import clean, normalize_text, scaler
-from segtutorial.dirt import add_dirt
-from segtutorial.ease import EASE, Blend
+from segtutorial.simulation.corruption import add_dirt
+from segtutorial.mf.ease import EASE, Blend
 from segtutorial.features import attributes, distinct, events as events_of, item_features, near_copies, quarters, rfm, sessions, sold_to, thin, user_features
-from segtutorial.interactions import LARGEST, Interactions, as_matrix
-from segtutorial.items import index_of, title_words
-from segtutorial.keywords import log_odds
-from segtutorial.lessons import held_lines
-from segtutorial.market import draw_products, draw_users
-from segtutorial.metrics import (ItemKNN, MostPopular, auc, average_precision, bootstrap, calibration, calibration_error, coverage, evaluate, exposure, gini, hit_rate, hits, holm, judge, leaks, leave_one_out,
-                                 lift, mae, ndcg, novelty, paired_bootstrap, precision, ranked_hits, recall, reciprocal_rank, rmse, rolling_origin, satisfaction, split_at_random, split_by_time, wilson)
-from segtutorial.model import SentimentModel
-from segtutorial.opinions import contradictions, over_time, sentiment_of, shrunk
-from segtutorial.returns import net_returns
-from segtutorial.rules import schema, typed
-from segtutorial.search import OnEvents, search
-from segtutorial.sgd import MF, find_rate
-from segtutorial.shoplog import popular_page
-from segtutorial.simulator import counterfactual, outcomes, simulate_shop
-from segtutorial.stream import map_texts, read_texts
-from segtutorial.tables import Shop, ShopError
+from segtutorial.mf.matrix import LARGEST, Interactions, as_matrix
+from segtutorial.features.items import index_of, title_words
+from segtutorial.text.keywords import log_odds
+from segtutorial.sentiment.negation import held_lines
+from segtutorial.simulation.market import draw_products, draw_users
+from segtutorial.metrics import ItemKNN, MostPopular, auc, average_precision, bootstrap, calibration, calibration_error, coverage, evaluate, exposure, gini, hit_rate, hits, holm, judge, leaks, leave_one_out, lift, mae, ndcg, novelty, paired_bootstrap, precision, ranked_hits, recall, reciprocal_rank, rmse, rolling_origin, satisfaction, split_at_random, split_by_time, wilson
+from segtutorial.sentiment.ensemble import SentimentModel
+from segtutorial.sentiment.opinions import contradictions, over_time, sentiment_of, shrunk
+from segtutorial.clean.returns import net_returns
+from segtutorial.clean.rules import schema, typed
+from segtutorial.mf.tuning import OnEvents, search
+from segtutorial.mf.sgd import MF, find_rate
+from segtutorial.simulation.log import popular_page
+from segtutorial.simulation.simulator import counterfactual, outcomes, simulate_shop
+from segtutorial.text.streaming import map_texts, read_texts
+from segtutorial.core.tables import Shop, ShopError
 from segtutorial.text import ItemText, UserText
-from segtutorial.topk import leave_one_out_metrics, top_k
-from segtutorial.vectors import SkipGram, Vectorizer
+from segtutorial.mf.topk import leave_one_out_metrics, top_k
+from segtutorial.text.vectors import SkipGram, Vectorizer
 
 HOUR = 3600
 ODD = [None, True, False, -1, 0, 1, 2, 2.5, 5.0, "5", "", math.nan, math.inf, -math.inf, 1e38, -1e38, 10**9, 2**62, -(2**62), 10**30,

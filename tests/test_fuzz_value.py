@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.special import betaln
 from segtutorial import value
-from segtutorial.bgnbd import horizon
-from segtutorial.holdout import share_caught
+from segtutorial.value.bgnbd import horizon
+from segtutorial.value.backtest import share_caught
 from segtutorial.shop import Shop, simulate_shop
-from segtutorial.tables import ShopError
+from segtutorial.core.tables import ShopError
 from segtutorial.value import BGNBD, Combination, GammaGamma, ParetoNBD
 
 STORIES = {"BGNBD": BGNBD, "ParetoNBD": ParetoNBD}
@@ -442,7 +442,7 @@ def test_scores_of_anything(forecasts, came, name, given_):
 @given(arrays=st.dictionaries(st.sampled_from(["theta", "covariance", "bgnbd_theta"]), st.sampled_from([np.zeros(0), np.zeros(4), np.full(4, np.nan), np.zeros((4, 4)), np.full((4, 4), np.inf)])),
        header=st.dictionaries(st.sampled_from(["loglik_", "notes_", "settled_", "weights", "bgnbd", "paretonbd", "n_", "left_out_"]), st.sampled_from([None, 1, {}, []])))
 def test_a_damaged_file_is_no_model(kind, arrays, header, tmp_path_factory):
-    from segtutorial.store import write_model
+    from segtutorial.core.storage import write_model
     path = write_model(tmp_path_factory.mktemp("damaged") / "model.npz", f"{kind.__name__} 1", header, arrays)
     with said():
         kind.load(path)

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 from hypothesis import given, strategies as st
 
-from segtutorial.grammar import IRONY, KINDS, SORTS, banks, write_reviews
-from segtutorial.market import ASPECTS, CATEGORIES, key_of
-from segtutorial.phrases import NOUNS, rows_of, sayings
+from segtutorial.simulation.grammar import IRONY, KINDS, SORTS, banks, write_reviews
+from segtutorial.simulation.market import ASPECTS, CATEGORIES, key_of
+from segtutorial.simulation.phrases import NOUNS, rows_of, sayings
 
 CODES = list(CATEGORIES.index)
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import brier_score_loss, mean_absolute_error, ndcg_score, roc_auc_score, root_mean_squared_error
 
 from segtutorial import metrics as m
-from segtutorial.section import Context
-from segtutorial.tables import Shop, ShopError
+from segtutorial.metrics.evaluation import report
+from segtutorial.core.section import Context
+from segtutorial.core.tables import Shop, ShopError
 
 SEEDS = pytest.mark.parametrize("seed", range(12))
 DAY = 86400
@@ -398,7 +399,7 @@ def test_the_report_says_what_the_log_cannot_carry(lang, lacking):
     events, reviews = {"reviews": (events, None), "returns": (events[events["action"] != "return"], reviews), "quantities": (events.drop(columns="quantity"), reviews),
                        "all but one item": (events.assign(item_id=1), reviews), "all but one user": (events[events["user_id"] == 1], reviews),
                        "buys": (events[events["action"] == "view"], reviews)}.get(lacking, (events, reviews))
-    section = m.report(Shop(events, reviews=reviews, timezone="UTC"), Context(300 * DAY, lang, timezone="UTC"))
+    section = report(Shop(events, reviews=reviews, timezone="UTC"), Context(300 * DAY, lang, timezone="UTC"))
     said = " ".join(part for part in section.parts if isinstance(part, str))
     missing = "Not shown" in said or "not shown" in said or "未显示" in said
     assert missing == (lacking not in ("nothing", "quantities")) and "nan" not in said.lower().replace("finance", "")

@@ -11,15 +11,17 @@ import torch
 from hypothesis import given, settings, strategies as st
 
 from segtutorial import mf
+from segtutorial.metrics import MostPopular
+from segtutorial.mf.stage import report
 from segtutorial.clean import clean
-from segtutorial.als import IALS, _Side, plan, solve
-from segtutorial.ease import EASE, Blend
-from segtutorial.interactions import Interactions, as_matrix
-from segtutorial.section import Context, Picture, Table
-from segtutorial.search import OnEvents, search
-from segtutorial.sgd import MF, find_rate
-from segtutorial.tables import ShopError
-from segtutorial.topk import leave_one_out_metrics, top_k
+from segtutorial.mf.ials import IALS, _Side, plan, solve
+from segtutorial.mf.ease import EASE, Blend
+from segtutorial.mf.matrix import Interactions, as_matrix
+from segtutorial.core.section import Context, Picture, Table
+from segtutorial.mf.tuning import OnEvents, search
+from segtutorial.mf.sgd import MF, find_rate
+from segtutorial.core.tables import ShopError
+from segtutorial.mf.topk import leave_one_out_metrics, top_k
 
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = {"IALS": lambda: IALS(n_factors=8, n_epochs=4), "EASE": EASE, "MF": lambda: MF(n_factors=8, n_epochs=3)}
@@ -259,12 +261,12 @@ def test_lists_know_nothing_of_what_comes_later(shop):
     middle = int(cleaned.behaviors["ts"].quantile(.7))
     ctx = Context(middle)
     past = replace(cleaned, behaviors=cleaned.behaviors[cleaned.behaviors["ts"] < middle].reset_index(drop=True))
-    one, other = (next(part.frame for part in mf.report(each, ctx).parts if isinstance(part, Table) and part.name == "recommendations") for each in (cleaned, past))
+    one, other = (next(part.frame for part in report(each, ctx).parts if isinstance(part, Table) and part.name == "recommendations") for each in (cleaned, past))
     pd.testing.assert_frame_equal(one, other)
 
 
 def test_the_picture_and_tables_have_their_names(shop):
-    section = mf.report(shop, Context(int(shop.behaviors["ts"].max()) + 1))
+    section = report(shop, Context(int(shop.behaviors["ts"].max()) + 1))
     assert {part.name for part in section.parts if isinstance(part, Table)} >= {"recommended_most", "recommendations"}
     assert all(isinstance(part.svg, str) for part in section.parts if isinstance(part, Picture))
 
@@ -288,7 +290,7 @@ def cleaned(shop):
     return clean(shop).shop
 
 
-MAKE = {"iALS": lambda: OnEvents(IALS(n_factors=4, n_epochs=2)), "most popular": mf.MostPopular}
+MAKE = {"iALS": lambda: OnEvents(IALS(n_factors=4, n_epochs=2)), "most popular": MostPopular}
 
 
 @pytest.mark.parametrize("make", MAKE)
@@ -332,7 +334,7 @@ def test_the_report_says_where_all_is_sold_out(lang, says, cleaned):
     known = cleaned.behaviors[cleaned.behaviors["item_id"].isin(cleaned.products["item_id"])]
     shop, ctx = replace(cleaned, behaviors=known), Context(int(cleaned.behaviors["ts"].max()) + 1, lang)
     def said(shop):
-        section = mf.report(shop, ctx)
+        section = report(shop, ctx)
         made = next(part.frame for part in section.parts if isinstance(part, Table) and part.name == "recommendations")
         return " ".join(part for part in section.parts if isinstance(part, str)), made
     ids = sorted(shop.products["item_id"])
@@ -347,7 +349,7 @@ def test_the_report_says_where_all_is_sold_out(lang, says, cleaned):
 def test_a_product_that_is_there_twice_is_refused(cleaned):
     twice = replace(cleaned, products=pd.concat([cleaned.products, cleaned.products.head(1)]))
     with pytest.raises(ShopError, match="more than once"):
-        mf.lists(twice, cleaned.behaviors, mf.MostPopular(), customers_of(cleaned))
+        mf.lists(twice, cleaned.behaviors, MostPopular(), customers_of(cleaned))
 
 def test_on_events_gives_strangers_the_best_sellers(shop):
     model = OnEvents(IALS(n_factors=4, n_epochs=2)).fit(shop.behaviors)

@@ -8,14 +8,15 @@ import scipy.sparse as sp
 import torch
 
 from segtutorial import mf
-from segtutorial.als import IALS, solve
-from segtutorial.ease import EASE, Blend
-from segtutorial.interactions import Interactions, as_matrix
-from segtutorial.search import OnEvents, search
-from segtutorial.section import Context
-from segtutorial.sgd import MF
+from segtutorial.metrics import MostPopular
+from segtutorial.mf.ials import IALS, solve
+from segtutorial.mf.ease import EASE, Blend
+from segtutorial.mf.matrix import Interactions, as_matrix
+from segtutorial.mf.tuning import OnEvents, search
+from segtutorial.core.section import Context
+from segtutorial.mf.sgd import MF
 from segtutorial.shop import Shop
-from segtutorial.topk import top_k
+from segtutorial.mf.topk import top_k
 
 
 def matrix(seed=0, n=60, m=20, density=0.2):
@@ -235,7 +236,7 @@ def test_lists_of_best_sellers_hold_nothing_that_is_sold_out():
     )
     products = pd.DataFrame({"item_id": [1, 2, 3, 4], "title": list("wxyz"), "stock": [0, 0, 7, 3]})
     people = pd.DataFrame({"user_id": ["a", "b"], "class_en": "x", "class_zh": "x"})
-    table = mf.lists(Shop(events, products), events, mf.MostPopular(), people, k=2)
+    table = mf.lists(Shop(events, products), events, MostPopular(), people, k=2)
     assert table[["user_id", "place", "item_id", "title"]].values.tolist() == [
         ["a", 1, 3, "y"],
         ["b", 1, 3, "y"],

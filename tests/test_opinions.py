@@ -4,10 +4,10 @@ from dataclasses import replace
 import duckdb, numpy as np, pandas as pd, polars as pl, pytest
 from hypothesis import given, strategies as st
 
-from segtutorial import value
+from segtutorial.value.stage import report as value_report
 from segtutorial.clean import clean
-from segtutorial.opinions import class_aspects, contradictions, over_time, praise, report, sentiment_of, shrunk
-from segtutorial.section import Context, Picture, Table
+from segtutorial.sentiment.opinions import class_aspects, contradictions, over_time, praise, report, sentiment_of, shrunk
+from segtutorial.core.section import Context, Picture, Table
 from segtutorial.shop import ShopError
 
 GOOD, BAD = "好喜欢赞快满意", "差慢烂坏贵失望"
@@ -37,7 +37,7 @@ def cleaned(shop):
 @pytest.fixture(scope="module")
 def valued(cleaned):
     ctx = Context(int(cleaned.behaviors["ts"].max()) + 1)
-    value.report(cleaned, ctx)
+    value_report(cleaned, ctx)
     return ctx
 
 

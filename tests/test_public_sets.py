@@ -7,7 +7,7 @@ import pytest
 
 from segtutorial import pipeline
 from segtutorial.clean import clean
-from segtutorial.public import data_file, fetch_books, fetch_cdnow, fetch_ml1m_loo, fetch_online_retail, fetch_reviews, fetch_tmall
+from segtutorial.core.datasets import data_file, fetch_books, fetch_cdnow, fetch_ml1m_loo, fetch_online_retail, fetch_reviews, fetch_tmall
 from segtutorial.shop import ShopError
 
 NOT_ITEMS = ["POST", "D", "M", "DOT", "C2", "CRUK", "BANK CHARGES", "AMAZONFEE", "S", "B", "PADS"]

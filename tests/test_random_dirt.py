@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, strategies as st
 
-from segtutorial.clean import clean, net_returns
+from segtutorial.clean import clean
+from segtutorial.clean.returns import net_returns
 from segtutorial.shop import ACTIONS, ShopError, load_shop
 
 COLUMNS = {"behaviors": ["user_id", "item_id", "action", "ts", "quantity", "price", "order_id", "coupon"],

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from segtutorial.tables import check_settings
+from segtutorial.core.tables import check_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from segtutorial import pipeline
-from segtutorial.folders import MARK, foreign
-from segtutorial.section import ReportWarning
+from segtutorial.core.folders import MARK, foreign
+from segtutorial.core.section import ReportWarning
 from segtutorial.shop import ShopError, simulate_shop, write_shop
 
 languages = pytest.mark.parametrize("lang", ["en", "zh"])

@@ -8,12 +8,13 @@ import pandas as pd
 import pytest
 
 from segtutorial import sentiment
-from segtutorial.classifiers import NgramSVM, distinct, ngram_codes, text_folds
-from segtutorial.lessons import lessons, read_list
-from segtutorial.model import SentimentModel, carried, highlighted
-from segtutorial.public import fetch_reviews, on_machine
+from segtutorial.sentiment import shipped
+from segtutorial.sentiment.classifiers import NgramSVM, distinct, ngram_codes, text_folds
+from segtutorial.sentiment.negation import lessons, read_list
+from segtutorial.sentiment.ensemble import SentimentModel, carried, highlighted
+from segtutorial.core.datasets import fetch_reviews, on_machine
 from segtutorial.sentiment import SHIPPED, SnowModel, load, shipped_texts
-from segtutorial.tables import ShopError
+from segtutorial.core.tables import ShopError
 
 SENTENCES = Path(__file__).resolve().parent.parent / "data" / "sentences"
 ODD = [None, float("nan"), "", "   ", "😀😀", "ქართული", "\x00\x07\u200b", "very good, thanks", "好" * 100_000, "!!!", "ＡＢＣ１２３", "這個東西很好"]
@@ -172,13 +173,13 @@ def test_the_shipped_model_beats_snownlp(name, bar):
 
 
 def test_without_a_shipped_model_snownlp_answers_and_that_is_said(monkeypatch, tmp_path):
-    monkeypatch.setattr(sentiment, "SHIPPED", tmp_path / "none.npz")
-    sentiment._shipped.cache_clear()
+    monkeypatch.setattr(shipped, "SHIPPED", tmp_path / "none.npz")
+    shipped._shipped.cache_clear()
     try:
         with pytest.warns(UserWarning, match="SnowNLP answers"):
             assert isinstance(load(), SnowModel)
     finally:
-        sentiment._shipped.cache_clear()
+        shipped._shipped.cache_clear()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert not isinstance(sentiment.load(SHIPPED), SnowModel)

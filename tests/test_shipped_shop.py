@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from segtutorial.folders import MARK
+from segtutorial.core.folders import MARK
 from segtutorial.shop import ACTIONS, load_shop, simulate_shop, write_shop
 
 DATA = Path(__file__).resolve().parent.parent / "data"

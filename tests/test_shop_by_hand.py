@@ -8,17 +8,17 @@ import pandas as pd
 import pytest
 
 from segtutorial.clean import clean
-from segtutorial.dirt import add_dirt
-from segtutorial.load import load_shop
-from segtutorial.market import SEGMENTS, draw_users
+from segtutorial.simulation.corruption import add_dirt
+from segtutorial.core.load import load_shop
+from segtutorial.simulation.market import SEGMENTS, draw_users
 from segtutorial.pipeline import until
-from segtutorial.section import Context
+from segtutorial.core.section import Context
 from segtutorial.shop import Shop, simulate_shop
-from segtutorial.shoplog import CODES, ShopLog, frame_of, popular_page, start_of
-from segtutorial.shopper import _in_stock, season
-from segtutorial.simulator import outcomes
-from segtutorial.store import read_model, write_model
-from segtutorial.tables import ShopError, day_start, utc_offsets
+from segtutorial.simulation.log import CODES, ShopLog, frame_of, popular_page, start_of
+from segtutorial.simulation.shopper import _in_stock, season
+from segtutorial.simulation.simulator import outcomes
+from segtutorial.core.storage import read_model, write_model
+from segtutorial.core.tables import ShopError, day_start, utc_offsets
 
 DAY = 86_400
 NOON = day_start("2024-06-18") + 12 * 3600

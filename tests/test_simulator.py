@@ -4,12 +4,12 @@ import pandas as pd
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
-from segtutorial.dirt import add_dirt
-from segtutorial.market import draw_products, draw_users, key_of
-from segtutorial.shoplog import ShopLog, check_page, popular_page, start_of
-from segtutorial.shopper import World, act, leave, look, visitors
-from segtutorial.simulator import counterfactual, outcomes, simulate_shop
-from segtutorial.tables import CONTRACT, ShopError
+from segtutorial.simulation.corruption import add_dirt
+from segtutorial.simulation.market import draw_products, draw_users, key_of
+from segtutorial.simulation.log import ShopLog, check_page, popular_page, start_of
+from segtutorial.simulation.shopper import World, act, leave, look, visitors
+from segtutorial.simulation.simulator import counterfactual, outcomes, simulate_shop
+from segtutorial.core.tables import CONTRACT, ShopError
 
 SMALL = dict(n_users=200, n_items=40, days=30, random_state=3)
 sizes = st.tuples(st.integers(1, 150), st.integers(1, 40), st.integers(1, 60), st.integers(0, 2**40))

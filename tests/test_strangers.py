@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from segtutorial.load import load_shop
-from segtutorial.tables import CONTRACT, SHOP_KEYS, TABLE_KEYS, Shop, ShopError, check_settings, read_settings
+from segtutorial.core.load import load_shop
+from segtutorial.core.tables import CONTRACT, SHOP_KEYS, TABLE_KEYS, Shop, ShopError, check_settings, read_settings
 
 NOON = 1718683200
 HEAD = "user_id,item_id,action,ts,quantity,price,order_id\n"
@@ -226,8 +226,8 @@ def small_machine(code, *arguments, gigabytes=3):
 
 
 LOADS = """
-from segtutorial.load import load_shop
-from segtutorial.tables import ShopError
+from segtutorial.core.load import load_shop
+from segtutorial.core.tables import ShopError
 try: print(load_shop(sys.argv[1]))
 except ShopError as error: print("refused:", error)
 """
@@ -280,7 +280,7 @@ def test_memory_that_runs_out_is_one_message(place):
     with gzip.open(place / "behaviors.csv.gz", "wb", compresslevel=1) as file:
         for _ in range(64):
             file.write(b"1,7,view,1718683200\n" * (1 << 19))
-    said = small_machine(LOADS.replace("try: print", "import segtutorial.files\nsegtutorial.files.TIMES = 0.01\ntry: print"), place, gigabytes=2)
+    said = small_machine(LOADS.replace("try: print", "import segtutorial.core.files\nsegtutorial.core.files.TIMES = 0.01\ntry: print"), place, gigabytes=2)
     assert said.startswith("refused: ") and "not enough memory" in said
 
 
@@ -360,8 +360,8 @@ def value_models():
 
 
 def combination():
-    from segtutorial.holdout import Combination
-    from segtutorial.bgnbd import repeat_orders
+    from segtutorial.value.backtest import Combination
+    from segtutorial.value.bgnbd import repeat_orders
     from segtutorial.clean import clean
     from segtutorial.shop import simulate_shop
     shop = clean(simulate_shop(150, 40, 200, 5)).shop
@@ -393,8 +393,8 @@ def text_models():
 
 
 def sentiment_models():
-    from segtutorial.aspects import AspectModel
-    from segtutorial.model import SentimentModel
+    from segtutorial.sentiment.aspects import AspectModel
+    from segtutorial.sentiment.ensemble import SentimentModel
     praise = [f"{a}{b}{c}" for a in ("质量", "物流", "客服", "味道", "包装") for b in ("很", "非常", "挺") for c in ("好", "棒", "快")]
     blame = [f"{a}{b}{c}" for a in ("质量", "物流", "客服", "味道", "包装") for b in ("很", "非常", "太") for c in ("差", "慢", "烂")]
     for epochs in (0, 1):
@@ -454,7 +454,7 @@ def test_every_class_that_loads_is_among_them(stored):
     from pathlib import Path
     import segtutorial
     loads = set()
-    for path in Path(segtutorial.__file__).parent.glob("*.py"):
+    for path in Path(segtutorial.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ClassDef) and any(isinstance(part, ast.FunctionDef) and part.name == "load" for part in node.body):
                 loads.add(node.name)
@@ -514,7 +514,7 @@ def test_models_with_headers_missing_or_others(stored, tmp_path):
 
 CUTS = """
 import os, sys
-from segtutorial.tokens import Tokenizer
+from segtutorial.text.tokens import Tokenizer
 print(Tokenizer().transform(["没坏的耳机"])[0])
 """
 
@@ -546,7 +546,7 @@ def test_jieba_writes_and_reads_nothing_that_others_may_write(case, tmp_path):
 
 def test_every_download_has_a_hash():
     "Of what the publisher is known to have; of the rest the first copy's is kept (chapter 00c tries it)."
-    from segtutorial.public import FILES
+    from segtutorial.core.datasets import FILES
     without = {name for name, file in FILES.items() if file.urls and file.sha256 is None}
     assert without == {"online_retail", "ml1m_train"} and all(len(FILES[name].urls) == 1 for name in without)
     assert all(len(file.sha256) == 64 and int(file.sha256, 16) for file in FILES.values() if file.sha256)

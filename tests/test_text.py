@@ -12,9 +12,9 @@ import torch
 from hypothesis import example, given, settings, strategies as st
 from sklearn.base import clone
 
-from segtutorial.public import fetch_books, fetch_reviews
-from segtutorial.simulator import simulate_shop
-from segtutorial.tables import ShopError, day_start
+from segtutorial.core.datasets import fetch_books, fetch_reviews
+from segtutorial.simulation.simulator import simulate_shop
+from segtutorial.core.tables import ShopError, day_start
 from segtutorial.text import CLAUSE_END, NEGATORS, STOP_WORDS, ItemText, SkipGram, Tokenizer, UserText, Vectorizer, clauses, log_odds, map_texts, normalize, read_texts
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -125,7 +125,7 @@ def test_a_tokeniser_that_cannot_be(options, named):
 
 
 def test_a_missing_extra_is_named(monkeypatch):
-    from segtutorial import tokens
+    from segtutorial.text import tokens
     monkeypatch.setitem(sys.modules, "rjieba", None)
     tokens._dictionary.cache_clear()
     with pytest.raises(ShopError, match=r"pip install segtutorial\[fast\].*engine = 'jieba'"):
@@ -477,7 +477,7 @@ def test_the_mean_leans_on_the_page(small):
 
 def test_real_books(public_data):
     public_data("books"), public_data("shelf_log")
-    from segtutorial.tables import Shop
+    from segtutorial.core.tables import Shop
     shelf = fetch_books()
     rows = ItemText(n_dims=8).fit_transform(Shop(shelf.log.assign(action="favorite"), products=shelf.books[["item_id", "title", "description"]]), "2012-01-01")
     assert len(rows) == 1200 and np.isfinite(rows.filter(regex=r"^t\d")).all(axis=None)

@@ -8,20 +8,20 @@ import torch
 from sklearn.feature_extraction.text import TfidfVectorizer
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from segtutorial.aspects import Lexicon, aspect_scores, review_aspects
-from segtutorial.classifiers import NgramSVM, distinct, text_folds
-from segtutorial.keywords import log_odds
-from segtutorial.lessons import held_lines, lessons
-from segtutorial.model import SentimentModel
-from segtutorial.network import Encoded, TextCNN, logits, train
-from segtutorial.opinions import class_aspects, contradictions, over_time, sentiment_of, shrunk
+from segtutorial.sentiment.aspects import Lexicon, aspect_scores, review_aspects
+from segtutorial.sentiment.classifiers import NgramSVM, distinct, text_folds
+from segtutorial.text.keywords import log_odds
+from segtutorial.sentiment.negation import held_lines, lessons
+from segtutorial.sentiment.ensemble import SentimentModel
+from segtutorial.sentiment.textcnn import Encoded, TextCNN, logits, train
+from segtutorial.sentiment.opinions import class_aspects, contradictions, over_time, sentiment_of, shrunk
 from segtutorial.sentiment import SnowModel, shop_texts
 from segtutorial.shop import Shop
-from segtutorial.stream import map_texts
-from segtutorial.tables import ShopError, day_start
+from segtutorial.text.streaming import map_texts
+from segtutorial.core.tables import ShopError, day_start
 from segtutorial.text import ItemText, UserText
-from segtutorial.tokens import Tokenizer, normalize
-from segtutorial.vectors import Vectorizer, _pairs
+from segtutorial.text.tokens import Tokenizer, normalize
+from segtutorial.text.vectors import Vectorizer, _pairs
 
 NOON = day_start("2024-06-18") + 12 * 3600
 

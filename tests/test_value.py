@@ -5,11 +5,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from segtutorial.clean import clean
-from segtutorial.public import fetch_cdnow, on_machine
-from segtutorial.section import Context
+from segtutorial.core.datasets import fetch_cdnow, on_machine
+from segtutorial.core.section import Context
 from segtutorial.shop import Shop, simulate_shop
-from segtutorial.tables import ShopError
-from segtutorial.value import BGNBD, Combination, GammaGamma, ParetoNBD, by_decile, cut_points, draw_customers, draw_leavers, forecast_scores, hold_out, lifetime_value, repeat_orders, report
+from segtutorial.core.tables import ShopError
+from segtutorial.value import BGNBD, Combination, GammaGamma, ParetoNBD, by_decile, cut_points, draw_customers, draw_leavers, forecast_scores, hold_out, lifetime_value, repeat_orders
+from segtutorial.value.stage import report
 
 MADE = (0.6, 40.0, 0.8, 2.5)
 

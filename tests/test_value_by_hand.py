@@ -7,30 +7,8 @@ import pytest
 
 from segtutorial.clean import clean
 from segtutorial.shop import Shop, simulate_shop
-from segtutorial.tables import day_start
-from segtutorial.value import (
-    BGNBD,
-    GammaGamma,
-    ParetoNBD,
-    alive_at_rates,
-    customer_class,
-    cut_points,
-    draw_customers,
-    draw_leavers,
-    forecast_scores,
-    hold_out,
-    lifetime_value,
-    movement,
-    pareto,
-    periods,
-    repeat_orders,
-    score,
-    tier_forecast,
-    top_share,
-    transitions,
-    value_tier,
-    windows,
-)
+from segtutorial.core.tables import day_start
+from segtutorial.value import BGNBD, GammaGamma, ParetoNBD, alive_at_rates, customer_class, cut_points, draw_customers, draw_leavers, forecast_scores, hold_out, lifetime_value, movement, pareto, periods, repeat_orders, score, tier_forecast, top_share, transitions, value_tier, windows
 
 DAY = 86_400
 ZONE = "Asia/Shanghai"

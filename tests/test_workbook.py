@@ -7,9 +7,9 @@ from hypothesis import given, strategies as st
 from nbclient import NotebookClient
 from pyflakes import api, reporter
 
-from segtutorial import edition as made_by, workbook
-from segtutorial.edition import edition, exercises
-from segtutorial.tables import ShopError
+from segtutorial.course import edition as made_by, workbook
+from segtutorial.course.edition import edition, exercises
+from segtutorial.core.tables import ShopError
 
 ROOT = Path(__file__).resolve().parent.parent
 NBS = ROOT / "nbs"
@@ -137,7 +137,7 @@ def test_a_second_making_changes_no_byte(learner):
 
 
 def test_the_libraries_that_check_needs_are_light():
-    code = "import sys, segtutorial.workbook; print(*({'pandas', 'torch', 'matplotlib'} & sys.modules.keys()))"
+    code = "import sys, segtutorial.course.workbook; print(*({'pandas', 'torch', 'matplotlib'} & sys.modules.keys()))"
     out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert (out.returncode, out.stdout.split()) == (0, [])
 

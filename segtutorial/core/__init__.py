@@ -1,0 +1,66 @@
+"""Core: the shop's tables, loading them, and what every wing shares."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "completeness": [
+            "check_shop",
+        ],
+        "datasets": [
+            "BookShelf",
+            "LeaveOneOut",
+            "data_file",
+            "fetch_books",
+            "fetch_cdnow",
+            "fetch_ml1m_loo",
+            "fetch_online_retail",
+            "fetch_reviews",
+            "fetch_tmall",
+            "on_machine",
+        ],
+        "exports": [
+            "hide_ids",
+            "write_csv",
+            "write_shop",
+        ],
+        "folders": [
+            "check_out",
+            "foreign",
+            "new_file",
+            "new_folder",
+        ],
+        "load": [
+            "load_shop",
+        ],
+        "section": [
+            "Context",
+            "Heading",
+            "Picture",
+            "ReportWarning",
+            "Section",
+            "Table",
+            "attempt",
+            "drawn",
+            "plot_style",
+        ],
+        "storage": [
+            "read_model",
+            "write_model",
+        ],
+        "tables": [
+            "ACTIONS",
+            "CONTRACT",
+            "Column",
+            "Shop",
+            "ShopError",
+            "day_start",
+            "local_day",
+            "local_time",
+            "moment",
+            "read_settings",
+            "utc_offsets",
+        ],
+    },
+)

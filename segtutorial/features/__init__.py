@@ -1,0 +1,43 @@
+"""Features of users and items, computed up to a moment."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "activity": [
+            "action_features",
+            "events",
+            "hours",
+            "pairs",
+            "quarters",
+            "rhythm_features",
+            "session_features",
+            "sessions",
+        ],
+        "items": [
+            "ITEM_FEATURES",
+            "attributes",
+            "item_features",
+            "sold_to",
+            "spending_groups",
+            "thin",
+        ],
+        "orders": [
+            "kept_buys",
+            "order_features",
+            "rfm",
+        ],
+        "preferences": [
+            "catalogue",
+            "taste_features",
+            "top_categories",
+        ],
+        "users": [
+            "FEATURES",
+            "distinct",
+            "near_copies",
+            "user_features",
+        ],
+    },
+)

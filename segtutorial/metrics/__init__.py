@@ -1,0 +1,60 @@
+"""Metrics: splits by time, ranking metrics, baselines, intervals."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "baselines": [
+            "ItemKNN",
+            "MostPopular",
+        ],
+        "binary": [
+            "auc",
+            "calibration",
+            "calibration_error",
+            "lift",
+            "mae",
+            "rmse",
+            "wilson",
+        ],
+        "evaluation": [
+            "Judged",
+            "MEASURES",
+            "METRICS",
+            "Paired",
+            "SAMPLE",
+            "Satisfaction",
+            "VARIETY",
+            "bootstrap",
+            "evaluate",
+            "holm",
+            "judge",
+            "paired_bootstrap",
+            "satisfaction",
+        ],
+        "ranking": [
+            "average_precision",
+            "coverage",
+            "exposure",
+            "gini",
+            "hit_rate",
+            "hits",
+            "ndcg",
+            "novelty",
+            "precision",
+            "ranked_hits",
+            "recall",
+            "reciprocal_rank",
+        ],
+        "split": [
+            "LEAKS",
+            "Split",
+            "leaks",
+            "leave_one_out",
+            "rolling_origin",
+            "split_at_random",
+            "split_by_time",
+        ],
+    },
+)

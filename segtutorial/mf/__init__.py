@@ -1,0 +1,43 @@
+"""Matrix factorisation: interactions, MF by SGD, implicit ALS, EASE, top-k lists."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "ease": [
+            "Blend",
+            "EASE",
+        ],
+        "ials": [
+            "IALS",
+            "Plan",
+            "plan",
+        ],
+        "matrix": [
+            "Interactions",
+            "as_matrix",
+        ],
+        "sgd": [
+            "MF",
+            "find_rate",
+        ],
+        "stage": [
+            "LEAST",
+            "SAMPLE",
+            "WEIGHTS",
+            "class_hits",
+            "lists",
+        ],
+        "topk": [
+            "Ranker",
+            "leave_one_out_metrics",
+            "pick_device",
+            "top_k",
+        ],
+        "tuning": [
+            "OnEvents",
+            "search",
+        ],
+    },
+)
