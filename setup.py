@@ -1,4 +1,5 @@
 """Package metadata, read from settings.ini so that it stands in one place."""
+
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -21,9 +22,17 @@ setup(
     keywords=cfg["keywords"].split(),
     python_requires=">=" + cfg["min_python"],
     packages=find_packages(include=["segtutorial*"]),
-    package_data={"segtutorial": ["templates/*"], "segtutorial.course": ["exercises.json"], "segtutorial.sentiment": ["lists/*", "models/*"]},
+    package_data={
+        "segtutorial": ["templates/*"],
+        "segtutorial.course": ["exercises.json"],
+        "segtutorial.sentiment": ["lists/*", "models/*"],
+    },
     install_requires=cfg["requirements"].split(),
-    extras_require={"dev": cfg["dev_requirements"].split(), "fast": cfg["fast_requirements"].split(), "bench": cfg["bench_requirements"].split()},
+    extras_require={
+        "dev": cfg["dev_requirements"].split(),
+        "fast": cfg["fast_requirements"].split(),
+        "bench": cfg["bench_requirements"].split(),
+    },
     entry_points={"console_scripts": cfg["console_scripts"].split()},
     zip_safe=False,
 )

@@ -1,4 +1,5 @@
 """What nbval needs to know to run these notebooks as they are stored: cleaned, and with nbdev's directives."""
+
 import re
 from configparser import ConfigParser
 from pathlib import Path
@@ -9,13 +10,18 @@ from nbval.plugin import IPyNbCell
 
 ini = ConfigParser(delimiters=["="])
 ini.read(Path(__file__).parent.parent / "settings.ini", encoding="utf-8")
-SKIP = re.compile(r"^#\|\s*(eval:\s*false|" + "|".join(ini["DEFAULT"]["tst_flags"].split()) + r")\s*$", re.MULTILINE)
+SKIP = re.compile(
+    r"^#\|\s*(eval:\s*false|" + "|".join(ini["DEFAULT"]["tst_flags"].split()) + r")\s*$",
+    re.MULTILINE,
+)
 said = []  # (notebook, line): what cells skipped of their own accord, because their data is not here
 
 
 def execute_cell_input(self, cell_input, allow_stdin=None):
     # nbval runs without history, and without it IPython shows the value of a line that ends in `;`
-    return self.kc.execute(cell_input, store_history=True, allow_stdin=allow_stdin, stop_on_error=False)
+    return self.kc.execute(
+        cell_input, store_history=True, allow_stdin=allow_stdin, stop_on_error=False
+    )
 
 
 RunningKernel.execute_cell_input = execute_cell_input
@@ -37,11 +43,15 @@ def pytest_runtest_call(item):
     finally:
         for out in getattr(item, "test_outputs", None) or []:
             text = out.get("text", "") if isinstance(out.get("text"), str) else ""
-            said.extend((item.path.name, line) for line in text.splitlines() if line.startswith("skipped:"))
+            said.extend(
+                (item.path.name, line) for line in text.splitlines() if line.startswith("skipped:")
+            )
 
 
 def pytest_sessionfinish(session):
-    if hasattr(session.config, "workeroutput"):  # one of several processes: what it has to say goes to the one that prints
+    if hasattr(
+        session.config, "workeroutput"
+    ):  # one of several processes: what it has to say goes to the one that prints
         session.config.workeroutput["said"] = [list(line) for line in said]
 
 

@@ -1,4 +1,5 @@
 """The command `segtutorial`, and `python -m segtutorial`: Ctrl-C is as quiet while the libraries load as it is later."""
+
 import sys
 
 
@@ -6,6 +7,7 @@ def main() -> int:
     """The exit code of `segtutorial.pipeline.main`; 130 where the loading itself was interrupted."""
     try:
         from segtutorial.pipeline import main as run
+
         return run()
     except KeyboardInterrupt:
         print("\nsegtutorial: stopped; nothing was written", file=sys.stderr)

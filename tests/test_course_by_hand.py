@@ -10,7 +10,7 @@ from segtutorial.course.edition import edition
 
 @pytest.fixture
 def doubled():
-    "An exercise with two hints; it is forgotten again afterwards."
+    """An exercise with two hints; it is forgotten again afterwards."""
 
     @workbook.checker("Think of a sum.", "Add it to itself.")
     def check_doubled(answer):

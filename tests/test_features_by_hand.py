@@ -4,9 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from segtutorial.features import distinct, item_features, near_copies, rfm, sold_to, thin, user_features
-from segtutorial.shop import Shop
 from segtutorial.core.tables import day_start
+from segtutorial.features import (
+    distinct,
+    item_features,
+    near_copies,
+    rfm,
+    sold_to,
+    thin,
+    user_features,
+)
+from segtutorial.shop import Shop
 
 ZONE = "Asia/Shanghai"
 AS_OF = "2024-07-01"  # a Monday
@@ -150,7 +158,7 @@ def test_items(shop):
 
 
 def test_a_buyer_counts_once_for_an_item(shop):
-    "User 1 bought item 1 twice and item 2: two purchases of brand x, by one spending group."
+    """User 1 bought item 1 twice and item 2: two purchases of brand x, by one spending group."""
     groups = pd.DataFrame({"user_id": [1, 2], "group": ["high", "low"]})
     table = sold_to(shop, AS_OF, "brand", groups).set_index(["value", "group"])
     assert table["buyers"].to_dict() == {("x", "high"): 2, ("y", "low"): 1} and table[
@@ -159,7 +167,7 @@ def test_a_buyer_counts_once_for_an_item(shop):
 
 
 def test_where_many_meet_few_products():
-    "Each of five items of green tea is met by forty users, each of five of black tea by two."
+    """Each of five items of green tea is met by forty users, each of five of black tea by two."""
     rows = [
         (user, item, "view", END - 1000 - user, pd.NA, pd.NA)
         for item in range(10)

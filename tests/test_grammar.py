@@ -1,10 +1,14 @@
-"""Simulated reviews: varied, a function of their own keys, true to what they state, and free of accidents of typing."""
+"""Simulated reviews: varied, a function of their own keys, true to what they state, and free of
+accidents of typing.
+"""
+
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from segtutorial.simulation.grammar import IRONY, KINDS, SORTS, banks, write_reviews
 from segtutorial.simulation.market import ASPECTS, CATEGORIES, key_of
@@ -14,14 +18,23 @@ CODES = list(CATEGORIES.index)
 
 
 def buyers(n, seed=0):
-    "Keys, opinions, stars, categories and nouns of n reviews, about as the simulator makes them."
+    """Keys, opinions, stars, categories and nouns of n reviews, about as the simulator makes them."""
     rng = np.random.default_rng(seed)
-    opinions = rng.normal([.2, .1, .2, .4, .2], [.8, .8, .6, .8, .7], (n, 5)) - 1.7 * (rng.random((n, 1)) < .06)
-    points = 4.15 + 1.35 * opinions @ [.33, .17, .17, .12, .17] + .35 * rng.normal(size=n)
-    stars = np.clip(np.round(np.where(points < 3, 3 - 1.6 * (3 - points), points)), 1, 5).astype(int)
+    opinions = rng.normal([0.2, 0.1, 0.2, 0.4, 0.2], [0.8, 0.8, 0.6, 0.8, 0.7], (n, 5)) - 1.7 * (
+        rng.random((n, 1)) < 0.06
+    )
+    points = 4.15 + 1.35 * opinions @ [0.33, 0.17, 0.17, 0.12, 0.17] + 0.35 * rng.normal(size=n)
+    stars = np.clip(np.round(np.where(points < 3, 3 - 1.6 * (3 - points), points)), 1, 5).astype(
+        int
+    )
     at = rng.integers(0, len(NOUNS), n)
-    return (key_of(seed, "line", np.arange(n)), opinions, stars, np.array([CODES.index(category) for category, _ in NOUNS])[at],
-            np.array([noun for _, noun in NOUNS], object)[at])
+    return (
+        key_of(seed, "line", np.arange(n)),
+        opinions,
+        stars,
+        np.array([CODES.index(category) for category, _ in NOUNS])[at],
+        np.array([noun for _, noun in NOUNS], object)[at],
+    )
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +46,19 @@ def written():
 @pytest.mark.parametrize("seed", range(8))
 def test_fewer_than_ten_equals_among_a_thousand(seed):
     texts = write_reviews(*buyers(3000, seed))["text"]
-    assert max(1000 - texts[at:at + 1000].nunique() for at in (0, 1000, 2000)) < 10
+    assert max(1000 - texts[at : at + 1000].nunique() for at in (0, 1000, 2000)) < 10
     assert 3000 - texts.nunique() < 30
 
 
 def test_few_equals_even_in_one_product_and_one_mood():
     key, opinions, stars, category, noun = buyers(1000)
-    texts = write_reviews(key, np.full((1000, 5), .9), np.full(1000, 5), np.full(1000, CODES.index("家居日用")), np.full(1000, "保温杯", object))["text"]
+    texts = write_reviews(
+        key,
+        np.full((1000, 5), 0.9),
+        np.full(1000, 5),
+        np.full(1000, CODES.index("家居日用")),
+        np.full(1000, "保温杯", object),
+    )["text"]
     assert 1000 - texts.nunique() < 30
 
 
@@ -55,28 +74,43 @@ def test_the_frame_has_the_promised_types():
     for n in (0, 1, 50):
         table = write_reviews(*buyers(n))
         assert len(table) == n and list(table) == ["text", "kind", *ASPECTS]
-        assert [str(dtype) for dtype in table.dtypes] == ["str", "str"] + 5 * ["Int8"] and table["text"].notna().all()
+        assert [str(dtype) for dtype in table.dtypes] == ["str", "str"] + 5 * ["Int8"] and table[
+            "text"
+        ].notna().all()
 
 
 def test_every_cell_speaks():
     for category, noun in KINDS:
         for aspect in ASPECTS:
             for level in range(5):
-                assert len(sayings(category, noun, aspect, level)) >= 2, (category, noun, aspect, level)
+                assert len(sayings(category, noun, aspect, level)) >= 2, (
+                    category,
+                    noun,
+                    aspect,
+                    level,
+                )
     assert banks()["sayings"].count.min() >= 2 and len(banks()["sayings"].count) == len(KINDS) * 25
 
 
 def test_kinds_keep_their_shares_and_places(written):
     (_, _, stars, _, _), table = written
     share = table["kind"].value_counts(normalize=True)
-    assert set(share.index) == set(SORTS) and .94 < share["plain"] < .98 and .015 < share["contradicts"] < .026
-    assert .001 < share["empty"] < .004 and .001 < share["copied"] < .006
+    assert (
+        set(share.index) == set(SORTS)
+        and 0.94 < share["plain"] < 0.98
+        and 0.015 < share["contradicts"] < 0.026
+    )
+    assert 0.001 < share["empty"] < 0.004 and 0.001 < share["copied"] < 0.006
     mocks = table["kind"] == "sarcastic"
-    assert (stars[mocks] <= 2).all() and .06 < mocks[stars <= 2].mean() < .12
-    assert (stars[table["kind"] == "copied"] >= 4).all() and (stars[table["kind"] == "contradicts"] != 3).all()
+    assert (stars[mocks] <= 2).all() and 0.06 < mocks[stars <= 2].mean() < 0.12
+    assert (stars[table["kind"] == "copied"] >= 4).all() and (
+        stars[table["kind"] == "contradicts"] != 3
+    ).all()
     assert table.loc[table["kind"] == "copied", "text"].nunique() <= 12
     empty = table[table["kind"] == "empty"]
-    assert set(empty["text"]) <= {"", "。", "！", "…"} and empty[list(ASPECTS)].isna().all(axis=None)
+    assert set(empty["text"]) <= {"", "。", "！", "…"} and empty[list(ASPECTS)].isna().all(
+        axis=None
+    )
     assert (table.loc[table["kind"] != "empty", "text"].str.len() >= 3).all()
 
 
@@ -85,30 +119,41 @@ def test_one_to_four_aspects_are_spoken_of_and_strong_ones_more(written):
     said = table[list(ASPECTS)].notna().to_numpy()
     assert set(said[(table["kind"] != "empty")].sum(axis=1)) == {1, 2, 3, 4}
     strong, plain = np.abs(opinions) > 1.2, (table["kind"] == "plain").to_numpy()
-    assert said[plain][strong[plain]].mean() > said[plain][~strong[plain]].mean() + .15
+    assert said[plain][strong[plain]].mean() > said[plain][~strong[plain]].mean() + 0.15
 
 
 def _spoken_levels(text, category, noun, aspect):
-    "The levels at which a text holds a phrase of this product and aspect."
+    """The levels at which a text holds a phrase of this product and aspect."""
     rows, bank = KINDS.index((category, noun)), banks()["sayings"]
     found = set()
     for level in range(5):
         cell = (rows * 5 + ASPECTS.index(aspect)) * 5 + level
-        for template in bank.templates[bank.start[cell]:bank.start[cell] + bank.count[cell]]:
-            if any(phrase in text for phrase in bank.phrases[bank.first[template]:bank.first[template] + bank.size[template]]):
+        for template in bank.templates[bank.start[cell] : bank.start[cell] + bank.count[cell]]:
+            if any(
+                phrase in text
+                for phrase in bank.phrases[
+                    bank.first[template] : bank.first[template] + bank.size[template]
+                ]
+            ):
                 found.add(level)
     return found
 
 
 def test_what_is_stated_stands_in_the_phrase_table(written):
     (_, opinions, stars, category, noun), table = written
-    plain = ~table["text"].str.contains(r"[ ,!\d！;]") & table["kind"].isin(["plain", "contradicts"])  # as written, not as typed
+    plain = ~table["text"].str.contains(r"[ ,!\d！;]") & table["kind"].isin(
+        ["plain", "contradicts"]
+    )  # as written, not as typed
     for at in np.flatnonzero(plain)[:400]:
         for aspect in ASPECTS:
             said = table.at[at, aspect]
             if not pd.isna(said):
                 levels = _spoken_levels(table.at[at, "text"], CODES[category[at]], noun[at], aspect)
-                assert said in np.sign(np.array(sorted(levels)) - 2), (table.at[at, "text"], aspect, said)
+                assert said in np.sign(np.array(sorted(levels)) - 2), (
+                    table.at[at, "text"],
+                    aspect,
+                    said,
+                )
 
 
 def test_contradictions_contradict_and_mockery_blames(written):
@@ -117,7 +162,9 @@ def test_contradictions_contradict_and_mockery_blames(written):
     opposite = (table["kind"] == "contradicts").to_numpy()
     assert (np.isnan(said[opposite]) | (said[opposite] == -side[opposite, None])).all()
     mocks = (table["kind"] == "sarcastic").to_numpy()
-    assert (np.isnan(said[mocks]) | (said[mocks] == -1)).all() and (~np.isnan(said[mocks])).any(axis=1).all()
+    assert (np.isnan(said[mocks]) | (said[mocks] == -1)).all() and (~np.isnan(said[mocks])).any(
+        axis=1
+    ).all()
     assert np.nanmin(said[(table["kind"] == "copied").to_numpy()]) >= 0
     assert len(rows_of(IRONY)) == len(ASPECTS)
 
@@ -135,15 +182,31 @@ def test_no_accidents_of_typing(written):
 
 def test_things_happen_only_to_products_that_can_suffer_them(written):
     (_, _, _, category, noun), table = written
-    sense = {"起球": {"四件套", "速干衣", "连衣裙", "卫衣", "短袖"}, "续航": {"蓝牙耳机", "智能手表"}, "拉肚子": {n for c, n in NOUNS if c == "食品生鲜"},
-             "错别字": {n for c, n in NOUNS if c == "图书文娱"}, "粘锅": {"炒锅"}, "过敏": {n for c, n in NOUNS if c == "美妆护肤"}, "尺码": {n for c, n in NOUNS if c in ("服饰鞋包", "运动户外")}}
+    sense = {
+        "起球": {"四件套", "速干衣", "连衣裙", "卫衣", "短袖"},
+        "续航": {"蓝牙耳机", "智能手表"},
+        "拉肚子": {n for c, n in NOUNS if c == "食品生鲜"},
+        "错别字": {n for c, n in NOUNS if c == "图书文娱"},
+        "粘锅": {"炒锅"},
+        "过敏": {n for c, n in NOUNS if c == "美妆护肤"},
+        "尺码": {n for c, n in NOUNS if c in ("服饰鞋包", "运动户外")},
+    }
     for word, nouns in sense.items():
-        found = set(noun[(table["text"].str.contains(word) & (table["kind"] != "copied")).to_numpy()])
+        found = set(
+            noun[(table["text"].str.contains(word) & (table["kind"] != "copied")).to_numpy()]
+        )
         assert found and found <= nouns, (word, found - nouns)
 
 
 def test_a_noun_that_no_table_knows_gets_what_its_category_shares():
     key, opinions, stars, _, _ = buyers(400)
-    table = write_reviews(key, opinions, stars, np.full(400, CODES.index("图书文娱")), np.full(400, "地图册", object))
-    assert table["text"].str.contains("地图册").any() and table["text"].str.contains("印刷|纸张|装订").any()
-    assert not re.search("|".join(noun for _, noun in NOUNS if len(noun) > 2), "".join(table["text"]))
+    table = write_reviews(
+        key, opinions, stars, np.full(400, CODES.index("图书文娱")), np.full(400, "地图册", object)
+    )
+    assert (
+        table["text"].str.contains("地图册").any()
+        and table["text"].str.contains("印刷|纸张|装订").any()
+    )
+    assert not re.search(
+        "|".join(noun for _, noun in NOUNS if len(noun) > 2), "".join(table["text"])
+    )

@@ -6,16 +6,28 @@ import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import ndcg_score
 
-from segtutorial.metrics import ItemKNN, bootstrap, calibration_error, hits, holm, leave_one_out, ndcg, paired_bootstrap, satisfaction, split_by_time, wilson
-from segtutorial.shop import Shop
 from segtutorial.core.tables import day_start
+from segtutorial.metrics import (
+    ItemKNN,
+    bootstrap,
+    calibration_error,
+    hits,
+    holm,
+    leave_one_out,
+    ndcg,
+    paired_bootstrap,
+    satisfaction,
+    split_by_time,
+    wilson,
+)
+from segtutorial.shop import Shop
 
 DAY = 86_400
 START = day_start("2024-01-01")
 
 
 def log(*rows):
-    "Buys: (user, item, day from 2024 on)."
+    """Buys: (user, item, day from 2024 on)."""
     users, items, days = zip(*rows)
     return pd.DataFrame(
         {

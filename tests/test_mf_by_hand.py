@@ -8,15 +8,15 @@ import scipy.sparse as sp
 import torch
 
 from segtutorial import mf
-from segtutorial.metrics import MostPopular
-from segtutorial.mf.ials import IALS, solve
-from segtutorial.mf.ease import EASE, Blend
-from segtutorial.mf.matrix import Interactions, as_matrix
-from segtutorial.mf.tuning import OnEvents, search
 from segtutorial.core.section import Context
+from segtutorial.metrics import MostPopular
+from segtutorial.mf.ease import EASE, Blend
+from segtutorial.mf.ials import IALS, solve
+from segtutorial.mf.matrix import Interactions, as_matrix
 from segtutorial.mf.sgd import MF
-from segtutorial.shop import Shop
 from segtutorial.mf.topk import top_k
+from segtutorial.mf.tuning import OnEvents, search
+from segtutorial.shop import Shop
 
 
 def matrix(seed=0, n=60, m=20, density=0.2):
@@ -92,7 +92,7 @@ def test_the_vectors_of_the_best_epoch_are_kept():
 
 
 def test_user_bias_is_pulled_to_the_mean():
-    "Where all ratings are 4, the penalty does not pull a user's prediction towards 0."
+    """Where all ratings are 4, the penalty does not pull a user's prediction towards 0."""
     X = sp.csr_array(
         np.where(np.random.default_rng(0).random((50, 30)) < 0.3, 4, 0).astype(np.float32)
     )
@@ -101,7 +101,7 @@ def test_user_bias_is_pulled_to_the_mean():
 
 
 def test_sgd_weighs_events_by_their_confidence():
-    "All users have item 0 with confidence 1 and item 1 with confidence 0.05."
+    """All users have item 0 with confidence 1 and item 1 with confidence 0.05."""
     dense = np.zeros((200, 6), dtype=np.float32)
     dense[:, 0], dense[:, 1] = 1.0, 0.05
     model = MF(n_factors=4, n_epochs=10, random_state=1).fit(sp.csr_array(dense))
@@ -110,7 +110,7 @@ def test_sgd_weighs_events_by_their_confidence():
 
 
 def test_the_weight_of_empty_cells_is_balanced():
-    "By default all empty cells together weigh `balance` times what the filled ones do."
+    """By default all empty cells together weigh `balance` times what the filled ones do."""
     X = matrix()
     for balance in (5.0, 2.0):
         model = IALS(n_factors=2, n_epochs=1, balance=balance).fit(X)
@@ -133,7 +133,7 @@ def test_a_users_vector_is_that_of_dense_least_squares():
 
 
 def test_no_item_speaks_for_itself():
-    "Steck (2019): B = I - P / diag(P) with P = (X'X + λ I)^-1, so the diagonal is 0."
+    """Steck (2019): B = I - P / diag(P) with P = (X'X + λ I)^-1, so the diagonal is 0."""
     X = matrix(3)
     model, dense = EASE(reg=4.0).fit(X), X.toarray().astype(float)
     P = np.linalg.inv(dense.T @ dense + 4.0 * np.eye(20))
@@ -145,7 +145,7 @@ def test_no_item_speaks_for_itself():
 
 
 def test_a_blend_weighs_scores_by_their_spread():
-    "A model with scores in thousands does not outweigh one with scores in tenths."
+    """A model with scores in thousands does not outweigh one with scores in tenths."""
     X = matrix(4)
     one, two = IALS(n_factors=4, n_epochs=3).fit(X), EASE().fit(X)
     two.weights_ *= 1000
@@ -175,7 +175,7 @@ def test_what_was_only_looked_at_may_be_recommended():
 
 
 def test_a_search_takes_the_mean_over_its_folds():
-    "As many fits for each setting as there are folds, and their spread beside the mean."
+    """As many fits for each setting as there are folds, and their spread beside the mean."""
     rng = np.random.default_rng(0)
     events = pd.DataFrame(
         {

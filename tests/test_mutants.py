@@ -39,7 +39,9 @@ def test_every_fault_fits_one_place_of_the_source():
         except NoMatch as error:
             lost.append(str(error))
     assert not lost, "\n".join(lost)
-    without = sorted({named(path) for path in trees if path.stem[0] != "_"} - NO_FAULTS - set(found))
+    without = sorted(
+        {named(path) for path in trees if path.stem[0] != "_"} - NO_FAULTS - set(found)
+    )
     assert not without, f"no fault is in {', '.join(without)}: add one to mutant_table.py"
     assert len(FAULTS) >= 60
     assert max(Counter(fault.name for fault in FAULTS).values()) == 1
@@ -107,7 +109,7 @@ def test_what_fits_nowhere_or_too_often_is_an_error(target, find):
 
 
 def test_layout_and_place_do_not_matter(tmp_path):
-    "The same function, laid out otherwise and in a module of another name, holds the same fault."
+    """The same function, laid out otherwise and in a module of another name, holds the same fault."""
     fault = Fault("one", "mean", "total / max(n, 1)", "total / n", "shop")
     moved = """
 import os
@@ -123,7 +125,9 @@ def mean(x, weights=None):
 
 
 def test_a_fault_is_in_every_process(tmp_path):
-    "The module is read with the fault in it, wherever it is imported, and a note says that it was."
+    """The module is read with the fault in it, wherever it is imported, and a note says that it
+    was.
+    """
     fault = next(fault for fault in FAULTS if fault.target == "windows")
     code = "from segtutorial.value import windows; print(windows(5000, 180 * 86400, 90)[0])"
     outer = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {code!r}])"

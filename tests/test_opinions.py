@@ -1,36 +1,67 @@
-"""Opinions: the order of rows does not matter, shrinkage pulls as it should, nothing of the future is used, and a shop may lack whatever it may lack."""
+"""Opinions: the order of rows does not matter, shrinkage pulls as it should, nothing of the future
+is used, and a shop may lack whatever it may lack.
+"""
+
 from dataclasses import replace
 
-import duckdb, numpy as np, pandas as pd, polars as pl, pytest
-from hypothesis import given, strategies as st
+import duckdb
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from segtutorial.value.stage import report as value_report
 from segtutorial.clean import clean
-from segtutorial.sentiment.opinions import class_aspects, contradictions, over_time, praise, report, sentiment_of, shrunk
 from segtutorial.core.section import Context, Picture, Table
+from segtutorial.sentiment.opinions import (
+    class_aspects,
+    contradictions,
+    over_time,
+    praise,
+    report,
+    sentiment_of,
+    shrunk,
+)
 from segtutorial.shop import ShopError
+from segtutorial.value.stage import report as value_report
 
 GOOD, BAD = "好喜欢赞快满意", "差慢烂坏贵失望"
 
 
 def score(texts):
-    "By characters; different for different texts."
-    good, bad = (np.array([sum(char in words for char in text) for text in texts], float) for words in (GOOD, BAD))
+    """By characters; different for different texts."""
+    good, bad = (
+        np.array([sum(char in words for char in text) for text in texts], float)
+        for words in (GOOD, BAD)
+    )
     p = (1 + good + 1e-3 * np.array([len(text) % 7 for text in texts])) / (2.01 + good + bad)
-    return p ** 3 / (p ** 3 + (1 - p) ** 3)
+    return p**3 / (p**3 + (1 - p) ** 3)
 
 
 def aspects(texts):
-    "One clause a text, of an aspect by its length."
+    """One clause a text, of an aspect by its length."""
     told = [row for row, text in enumerate(texts) if text]
-    return pd.DataFrame({"row": told, "aspect": [("quality", "price")[len(texts[row]) % 2] for row in told], "polarity": pd.array([int(score([texts[row]])[0] > .5) for row in told], "Int8")})
+    return pd.DataFrame(
+        {
+            "row": told,
+            "aspect": [("quality", "price")[len(texts[row]) % 2] for row in told],
+            "polarity": pd.array([int(score([texts[row]])[0] > 0.5) for row in told], "Int8"),
+        }
+    )
 
 
 @pytest.fixture(scope="module")
 def cleaned(shop):
-    "With each review eight times, in other words and hours."
+    """With each review eight times, in other words and hours."""
     made = clean(shop).shop
-    more = [made.reviews.assign(text=made.reviews["text"] + "好差慢快"[k % 4] * (k // 4 + 1), ts=made.reviews["ts"] - 3600 * k) for k in range(8)]
+    more = [
+        made.reviews.assign(
+            text=made.reviews["text"] + "好差慢快"[k % 4] * (k // 4 + 1),
+            ts=made.reviews["ts"] - 3600 * k,
+        )
+        for k in range(8)
+    ]
     return replace(made, reviews=pd.concat(more, ignore_index=True))
 
 
@@ -50,12 +81,21 @@ def parts(section, kind):
     return [part.name for part in section.parts if isinstance(part, kind)]
 
 
-@given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 5)), min_size=1, max_size=40), st.randoms())
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.integers(0, 5)), min_size=1, max_size=40), st.randoms()
+)
 def test_shrunk_lies_between_and_does_not_know_the_order_of_rows(rows, rng):
     table, edge = shrunk(*zip(*rows)), 1e-9
     prior = table.attrs["prior"]
-    assert ((table["shrunk"] >= np.minimum(table["mean"], prior) - edge) & (table["shrunk"] <= np.maximum(table["mean"], prior) + edge)).all()
-    assert (table["low"] <= table["shrunk"] + edge).all() and (table["shrunk"] <= table["high"] + edge).all() and table[["low", "high"]].stack().between(0, 1).all()
+    assert (
+        (table["shrunk"] >= np.minimum(table["mean"], prior) - edge)
+        & (table["shrunk"] <= np.maximum(table["mean"], prior) + edge)
+    ).all()
+    assert (
+        (table["low"] <= table["shrunk"] + edge).all()
+        and (table["shrunk"] <= table["high"] + edge).all()
+        and table[["low", "high"]].stack().between(0, 1).all()
+    )
     assert table.attrs["between"] >= 0 and table["n"].sum() == len(rows)
     rng.shuffle(rows)
     pd.testing.assert_frame_equal(table, shrunk(*zip(*rows)), rtol=1e-6, atol=1e-6)
@@ -63,90 +103,223 @@ def test_shrunk_lies_between_and_does_not_know_the_order_of_rows(rows, rng):
 
 def test_more_reviews_less_shrinkage_and_a_narrower_interval():
     key = np.repeat([0, 1, 2, 3, 4, 5], [1, 3, 10, 40, 40, 40])
-    scores = np.clip(np.array([.9, .9, .9, .9, .2, .5])[key] + np.tile([.05, -.05], 67), 0, 1)
+    scores = np.clip(
+        np.array([0.9, 0.9, 0.9, 0.9, 0.2, 0.5])[key] + np.tile([0.05, -0.05], 67), 0, 1
+    )
     table = shrunk(scores, key).head(4)
     own = (table["shrunk"] - table.attrs["prior"]) / (table["mean"] - table.attrs["prior"])
-    assert table.attrs["between"] > 0 and own.is_monotonic_increasing and (table["high"] - table["low"]).is_monotonic_decreasing and own.iloc[3] > .99
+    assert (
+        table.attrs["between"] > 0
+        and own.is_monotonic_increasing
+        and (table["high"] - table["low"]).is_monotonic_decreasing
+        and own.iloc[3] > 0.99
+    )
 
 
 def test_shrunk_finds_the_variances_that_made_the_scores():
     rng = np.random.default_rng(0)
     key = np.repeat(np.arange(3000), rng.integers(1, 20, 3000))
-    table = shrunk(rng.normal(rng.normal(.5, .05, 3000)[key], .08).clip(0, 1), key)
-    assert np.allclose([table.attrs[name] for name in ("prior", "between", "within")], [.5, .05 ** 2, .08 ** 2], rtol=.05)
+    table = shrunk(rng.normal(rng.normal(0.5, 0.05, 3000)[key], 0.08).clip(0, 1), key)
+    assert np.allclose(
+        [table.attrs[name] for name in ("prior", "between", "within")],
+        [0.5, 0.05**2, 0.08**2],
+        rtol=0.05,
+    )
 
 
-@pytest.mark.parametrize("kind", [list, np.array, pd.Series, lambda values: pd.Series(values, index=range(9, 9 - len(values), -1)), pl.Series])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        list,
+        np.array,
+        pd.Series,
+        lambda values: pd.Series(values, index=range(9, 9 - len(values), -1)),
+        pl.Series,
+    ],
+)
 def test_columns_of_any_kind(kind):
-    table = shrunk(kind([.1, .2, .9, .8]), kind(["a", "a", "b", "b"]))
-    assert table["mean"].round(9).tolist() == [.15, .85] and list(table.index) == ["a", "b"]
+    table = shrunk(kind([0.1, 0.2, 0.9, 0.8]), kind(["a", "a", "b", "b"]))
+    assert table["mean"].round(9).tolist() == [0.15, 0.85] and list(table.index) == ["a", "b"]
 
 
 @pytest.mark.parametrize("of", ["item", "user"])
 def test_nothing_from_as_of_on_is_used(cleaned, of):
     end = int(cleaned.reviews["ts"].median())
-    other = replace(cleaned, reviews=cleaned.reviews.assign(text=cleaned.reviews["text"].where(cleaned.reviews["ts"] < end, "差")))
-    for table in (lambda shop: sentiment_of(shop, score, of, end), lambda shop: over_time(shop, score, "W-MON", end)):
+    other = replace(
+        cleaned,
+        reviews=cleaned.reviews.assign(
+            text=cleaned.reviews["text"].where(cleaned.reviews["ts"] < end, "差")
+        ),
+    )
+    for table in (
+        lambda shop: sentiment_of(shop, score, of, end),
+        lambda shop: over_time(shop, score, "W-MON", end),
+    ):
         pd.testing.assert_frame_equal(table(cleaned), table(other))
-    assert sentiment_of(cleaned, score, of, end)[["n", "empty"]].sum().sum() == (cleaned.reviews["ts"] < end).sum()
+    assert (
+        sentiment_of(cleaned, score, of, end)[["n", "empty"]].sum().sum()
+        == (cleaned.reviews["ts"] < end).sum()
+    )
 
 
 def test_the_order_of_reviews_and_their_engine_do_not_matter(cleaned):
     reviews, lake = cleaned.reviews, duckdb.connect()
-    for frame in (reviews.sample(frac=1, random_state=1), pl.from_pandas(reviews), pl.from_pandas(reviews).lazy(), lake.from_df(reviews)):
+    for frame in (
+        reviews.sample(frac=1, random_state=1),
+        pl.from_pandas(reviews),
+        pl.from_pandas(reviews).lazy(),
+        lake.from_df(reviews),
+    ):
         for table in (lambda shop: sentiment_of(shop, score), lambda shop: over_time(shop, score)):
-            pd.testing.assert_frame_equal(table(cleaned), table(replace(cleaned, reviews=frame)), check_freq=False)
-        assert contradictions(reviews, score, .6)["text"].tolist() == contradictions(frame, score, .6)["text"].tolist()
+            pd.testing.assert_frame_equal(
+                table(cleaned), table(replace(cleaned, reviews=frame)), check_freq=False
+            )
+        assert (
+            contradictions(reviews, score, 0.6)["text"].tolist()
+            == contradictions(frame, score, 0.6)["text"].tolist()
+        )
 
 
 def test_contradictions_are_sorted_and_contradict(cleaned):
-    found = contradictions(cleaned.reviews, score, .6)
+    found = contradictions(cleaned.reviews, score, 0.6)
     certain = found["praise"].where(found["rating"] <= 2, 1 - found["praise"]).to_numpy()
-    assert (np.diff(certain) <= 0).all() and (certain > .6).all() and (found["rating"] != 3).all()
-    assert len(contradictions(cleaned.reviews, score, .9)) < len(found) and found["text"].equals(cleaned.reviews.loc[found.index, "text"])
+    assert (np.diff(certain) <= 0).all() and (certain > 0.6).all() and (found["rating"] != 3).all()
+    assert len(contradictions(cleaned.reviews, score, 0.9)) < len(found) and found["text"].equals(
+        cleaned.reviews.loc[found.index, "text"]
+    )
 
 
 def test_class_aspects_count_what_was_said():
     rng = np.random.default_rng(0)
-    classes, writers, row = pd.Series(rng.choice(["a", "b", "c"], 60)), pd.Series(rng.integers(0, 20, 60)), rng.integers(0, 60, 500)
-    spoken = pd.DataFrame({"row": row, "aspect": rng.choice(["price", "look"], 500), "polarity": pd.array(np.where(rng.random(500) < .7, writers[row] % 2, rng.integers(0, 2, 500)), "Int8")})
+    classes, writers, row = (
+        pd.Series(rng.choice(["a", "b", "c"], 60)),
+        pd.Series(rng.integers(0, 20, 60)),
+        rng.integers(0, 60, 500),
+    )
+    spoken = pd.DataFrame(
+        {
+            "row": row,
+            "aspect": rng.choice(["price", "look"], 500),
+            "polarity": pd.array(
+                np.where(rng.random(500) < 0.7, writers[row] % 2, rng.integers(0, 2, 500)), "Int8"
+            ),
+        }
+    )
     table = class_aspects(spoken, classes, writers).query("n > 0")
-    plain = spoken.assign(key=classes[spoken["row"]].to_numpy()).astype({"polarity": float}).groupby(["key", "aspect"])["polarity"].agg(["size", "mean"])
-    assert table.set_index(["class", "aspect"]).sort_index()[["n", "praise"]].to_numpy() == pytest.approx(plain.to_numpy())
-    assert ((table["low"] <= table["praise"]) & (table["praise"] <= table["high"]) & table["difference"].between(table["difference_low"], table["difference_high"])).all()
-    pd.testing.assert_frame_equal(class_aspects(spoken, classes, writers), class_aspects(spoken.sample(frac=1, random_state=0), classes, writers))
-    twice = class_aspects(pd.concat([spoken] * 2), classes, writers).query("n > 0")  # said twice by the same people, it is not known better
-    assert (twice["n"] == 2 * table["n"]).all() and np.allclose(twice["high"] - twice["low"], table["high"] - table["low"], rtol=.01)
+    plain = (
+        spoken.assign(key=classes[spoken["row"]].to_numpy())
+        .astype({"polarity": float})
+        .groupby(["key", "aspect"])["polarity"]
+        .agg(["size", "mean"])
+    )
+    assert table.set_index(["class", "aspect"]).sort_index()[
+        ["n", "praise"]
+    ].to_numpy() == pytest.approx(plain.to_numpy())
+    assert (
+        (table["low"] <= table["praise"])
+        & (table["praise"] <= table["high"])
+        & table["difference"].between(table["difference_low"], table["difference_high"])
+    ).all()
+    pd.testing.assert_frame_equal(
+        class_aspects(spoken, classes, writers),
+        class_aspects(spoken.sample(frac=1, random_state=0), classes, writers),
+    )
+    twice = class_aspects(pd.concat([spoken] * 2), classes, writers).query(
+        "n > 0"
+    )  # said twice by the same people, it is not known better
+    assert (twice["n"] == 2 * table["n"]).all() and np.allclose(
+        twice["high"] - twice["low"], table["high"] - table["low"], rtol=0.01
+    )
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_report(cleaned, ctx, lang):
     ctx.lang = lang
     section = report(cleaned, ctx, score, aspects)
-    assert parts(section, Table) == ["opinions_time", "opinions_classes", "opinions_items", "contradictions"] and parts(section, Picture) == ["opinions_time", "opinions_classes"]
-    assert set(found := ctx.results["opinions"]) == {"time", "classes", "items", "users", "contradictions"} and len(found["contradictions"]) and found["items"]["n"].sum() == np.isfinite(praise(cleaned.reviews["text"], score)).sum()
-    assert set(found["classes"]["class"]) <= {*ctx.results["value"]["class_en"], "no order known"}  # files have the same words in every report
-    shown = next(part.shown for part in section.parts if isinstance(part, Table) and part.name == "opinions_classes")
-    assert set(shown.iloc[:, 0]) <= {*ctx.results["value"][f"class_{lang}"], ctx.t("no order known", "无订单记录")}
+    assert parts(section, Table) == [
+        "opinions_time",
+        "opinions_classes",
+        "opinions_items",
+        "contradictions",
+    ] and parts(section, Picture) == ["opinions_time", "opinions_classes"]
+    assert (
+        set(found := ctx.results["opinions"])
+        == {"time", "classes", "items", "users", "contradictions"}
+        and len(found["contradictions"])
+        and found["items"]["n"].sum() == np.isfinite(praise(cleaned.reviews["text"], score)).sum()
+    )
+    assert set(found["classes"]["class"]) <= {
+        *ctx.results["value"]["class_en"],
+        "no order known",
+    }  # files have the same words in every report
+    shown = next(
+        part.shown
+        for part in section.parts
+        if isinstance(part, Table) and part.name == "opinions_classes"
+    )
+    assert set(shown.iloc[:, 0]) <= {
+        *ctx.results["value"][f"class_{lang}"],
+        ctx.t("no order known", "无订单记录"),
+    }
 
 
-@pytest.mark.parametrize("change", [lambda r: None, lambda r: r.head(0), lambda r: r.assign(text=None), lambda r: r.assign(ts=r["ts"] + 10**9), lambda r: r.drop(columns="text")])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda r: None,
+        lambda r: r.head(0),
+        lambda r: r.assign(text=None),
+        lambda r: r.assign(ts=r["ts"] + 10**9),
+        lambda r: r.drop(columns="text"),
+    ],
+)
 def test_report_without_reviews_says_so_in_one_sentence(cleaned, ctx, change):
     section = report(replace(cleaned, reviews=change(cleaned.reviews)), ctx, score, aspects)
-    assert len(section.parts) == 1 and section.parts[0].startswith("There were no reviews") and ctx.results["opinions"] == {}
+    assert (
+        len(section.parts) == 1
+        and section.parts[0].startswith("There were no reviews")
+        and ctx.results["opinions"] == {}
+    )
 
 
-@pytest.mark.parametrize("change", [lambda r: r.drop(columns="rating"), lambda r: r.assign(rating=None), lambda r: r.drop(columns=["user_id", "item_id"]), lambda r: r.assign(user_id=None, item_id=None), lambda r: r.head(1),
-                                    lambda r: r.assign(text="好"), lambda r: r.assign(item_id=1), lambda r: r.assign(user_id=r["user_id"].astype(str)), lambda r: pl.from_pandas(r)])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda r: r.drop(columns="rating"),
+        lambda r: r.assign(rating=None),
+        lambda r: r.drop(columns=["user_id", "item_id"]),
+        lambda r: r.assign(user_id=None, item_id=None),
+        lambda r: r.head(1),
+        lambda r: r.assign(text="好"),
+        lambda r: r.assign(item_id=1),
+        lambda r: r.assign(user_id=r["user_id"].astype(str)),
+        lambda r: pl.from_pandas(r),
+    ],
+)
 def test_report_of_a_shop_that_lacks_something(cleaned, ctx, change):
     reviews = change(cleaned.reviews)
-    section, names = report(replace(cleaned, reviews=reviews, products=None), ctx, score, aspects), set(ctx.results["opinions"])
-    assert len(section.parts) > 1 and {"time", "classes"} <= names and ("contradictions" in names) == ("rating" in reviews and pd.Series(reviews["rating"]).notna().any())
+    section, names = (
+        report(replace(cleaned, reviews=reviews, products=None), ctx, score, aspects),
+        set(ctx.results["opinions"]),
+    )
+    assert (
+        len(section.parts) > 1
+        and {"time", "classes"} <= names
+        and ("contradictions" in names)
+        == ("rating" in reviews and pd.Series(reviews["rating"]).notna().any())
+    )
 
 
 def test_refusals(cleaned):
-    for wrong, words in ((lambda: praise([b"a"], score), "bytes"), (lambda: praise(["好"], lambda texts: [2.]), "0 to 1"), (lambda: praise(["好"], lambda texts: np.zeros((1, 2))), "shape"),
-                         (lambda: sentiment_of(cleaned, score, "shop"), "'item' or 'user'"), (lambda: shrunk([.1], []), "one of each"), (lambda: over_time(cleaned, score, "ME"), "'MS'"),
-                         (lambda: contradictions(cleaned.reviews, score, .5), "above 0.5"), (lambda: class_aspects(pd.DataFrame({"row": []}), []), "aspect")):
+    for wrong, words in (
+        (lambda: praise([b"a"], score), "bytes"),
+        (lambda: praise(["好"], lambda texts: [2.0]), "0 to 1"),
+        (lambda: praise(["好"], lambda texts: np.zeros((1, 2))), "shape"),
+        (lambda: sentiment_of(cleaned, score, "shop"), "'item' or 'user'"),
+        (lambda: shrunk([0.1], []), "one of each"),
+        (lambda: over_time(cleaned, score, "ME"), "'MS'"),
+        (lambda: contradictions(cleaned.reviews, score, 0.5), "above 0.5"),
+        (lambda: class_aspects(pd.DataFrame({"row": []}), []), "aspect"),
+    ):
         with pytest.raises(ShopError, match=words):
             wrong()

@@ -1,4 +1,7 @@
-"""The front page keeps its promises: its Python runs, its links lead somewhere, its settings can be read."""
+"""The front page keeps its promises: its Python runs, its links lead somewhere, its settings can be
+read.
+"""
+
 import os
 import re
 from pathlib import Path
@@ -26,15 +29,27 @@ def test_its_python_runs(tmp_path, monkeypatch):
 
 def test_its_columns_toml_can_be_used():
     import tomllib
+
     for block in blocks("toml"):
         assert check_settings(tomllib.loads(block))["behaviors"]["encoding"] == "gb18030"
 
 
-@pytest.mark.parametrize("page", ["README.md", *(f"nbs/{path.name}" for path in sorted((ROOT / "nbs").glob("*.ipynb")))])
+@pytest.mark.parametrize(
+    "page", ["README.md", *(f"nbs/{path.name}" for path in sorted((ROOT / "nbs").glob("*.ipynb")))]
+)
 def test_links_lead_somewhere(page):
-    "Relative links of the front page and of every chapter."
+    """Relative links of the front page and of every chapter."""
     text = (ROOT / page).read_text(encoding="utf-8")
-    links = re.findall(r"\]\((?!https?:|#)([^)#\s\"\\]+)[^)]*\)|(?:href|src)=\\?\"(?!https?:|#|data:)([^\"#\\]+)", text)
-    missing = [link for pair in links for link in pair if link and re.fullmatch(r"[\w./-]+\.(?:ipynb|md|png|csv|toml|py)", link)
-               and not os.path.exists(ROOT / Path(page).parent / link)]
+    links = re.findall(
+        r"\]\((?!https?:|#)([^)#\s\"\\]+)[^)]*\)|(?:href|src)=\\?\"(?!https?:|#|data:)([^\"#\\]+)",
+        text,
+    )
+    missing = [
+        link
+        for pair in links
+        for link in pair
+        if link
+        and re.fullmatch(r"[\w./-]+\.(?:ipynb|md|png|csv|toml|py)", link)
+        and not os.path.exists(ROOT / Path(page).parent / link)
+    ]
     assert missing == []

@@ -8,17 +8,17 @@ import pandas as pd
 import pytest
 
 from segtutorial.clean import clean
-from segtutorial.simulation.corruption import add_dirt
 from segtutorial.core.load import load_shop
-from segtutorial.simulation.market import SEGMENTS, draw_users
-from segtutorial.pipeline import until
 from segtutorial.core.section import Context
-from segtutorial.shop import Shop, simulate_shop
-from segtutorial.simulation.log import CODES, ShopLog, frame_of, popular_page, start_of
-from segtutorial.simulation.shopper import _in_stock, season
-from segtutorial.simulation.simulator import outcomes
 from segtutorial.core.storage import read_model, write_model
 from segtutorial.core.tables import ShopError, day_start, utc_offsets
+from segtutorial.pipeline import until
+from segtutorial.shop import Shop, simulate_shop
+from segtutorial.simulation.corruption import add_dirt
+from segtutorial.simulation.log import CODES, ShopLog, frame_of, popular_page, start_of
+from segtutorial.simulation.market import SEGMENTS, draw_users
+from segtutorial.simulation.shopper import _in_stock, season
+from segtutorial.simulation.simulator import outcomes
 
 DAY = 86_400
 NOON = day_start("2024-06-18") + 12 * 3600
@@ -37,7 +37,7 @@ def test_a_day_begins_with_its_first_midnight():
 
 
 def test_offsets_know_a_change_in_the_last_moment():
-    "London goes to summer time at 2024-03-31 01:00 UTC."
+    """London goes to summer time at 2024-03-31 01:00 UTC."""
     change = utc("2024-03-31 01:00")
     assert utc_offsets(change - DAY, change, "Europe/London") == [(change - DAY, 0), (change, 3600)]
     assert utc_offsets(change - DAY, change - 901, "Europe/London") == [(change - DAY, 0)]
@@ -50,7 +50,7 @@ def folder_of(folder, log, settings=""):
 
 
 def test_yuan_become_cents_to_the_cent(tmp_path):
-    "In floating point 19.99, 0.29 and 1.15 times 100 lie just below 1999, 29 and 115."
+    """In floating point 19.99, 0.29 and 1.15 times 100 lie just below 1999, 29 and 115."""
     rows = "".join(
         f"1,{item},buy,{NOON},1,{price}\n"
         for item, price in enumerate(("19.99", "0.29", "1.15", "3"))
@@ -124,7 +124,7 @@ def test_a_file_of_another_model_is_refused(tmp_path):
 
 
 def events_of(*rows):
-    "A log: (user, item, action, seconds, quantity, price)."
+    """A log: (user, item, action, seconds, quantity, price)."""
     frame = pd.DataFrame(rows, columns=["user_id", "item_id", "action", "ts", "quantity", "price"])
     return frame.astype({"quantity": "Int64", "price": "Int64"})
 

@@ -8,18 +8,24 @@ import torch
 from sklearn.feature_extraction.text import TfidfVectorizer
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from segtutorial.core.tables import ShopError, day_start
+from segtutorial.sentiment import SnowModel, shop_texts
 from segtutorial.sentiment.aspects import Lexicon, aspect_scores, review_aspects
 from segtutorial.sentiment.classifiers import NgramSVM, distinct, text_folds
-from segtutorial.text.keywords import log_odds
-from segtutorial.sentiment.negation import held_lines, lessons
 from segtutorial.sentiment.ensemble import SentimentModel
+from segtutorial.sentiment.negation import held_lines, lessons
+from segtutorial.sentiment.opinions import (
+    class_aspects,
+    contradictions,
+    over_time,
+    sentiment_of,
+    shrunk,
+)
 from segtutorial.sentiment.textcnn import Encoded, TextCNN, logits, train
-from segtutorial.sentiment.opinions import class_aspects, contradictions, over_time, sentiment_of, shrunk
-from segtutorial.sentiment import SnowModel, shop_texts
 from segtutorial.shop import Shop
-from segtutorial.text.streaming import map_texts
-from segtutorial.core.tables import ShopError, day_start
 from segtutorial.text import ItemText, UserText
+from segtutorial.text.keywords import log_odds
+from segtutorial.text.streaming import map_texts
 from segtutorial.text.tokens import Tokenizer, normalize
 from segtutorial.text.vectors import Vectorizer, _pairs
 
@@ -38,7 +44,7 @@ def test_stop_words_are_removed_and_repeated_characters_shortened():
 
 
 def test_vectors_are_those_of_scikit_learn():
-    "Sublinear counts, smoothed idf and unit length."
+    """Sublinear counts, smoothed idf and unit length."""
     texts = ["好吃好吃好吃", "好看不好吃", "物流很慢很慢"]
     mine = Vectorizer(ngrams=(1, 2)).fit(texts)
     theirs = TfidfVectorizer(analyzer="char", ngram_range=(1, 2), sublinear_tf=True).fit(texts)
@@ -48,7 +54,7 @@ def test_vectors_are_those_of_scikit_learn():
 
 
 def test_words_of_two_texts_are_no_neighbours():
-    "Two texts of two words: whatever the window, each word has its one companion."
+    """Two texts of two words: whatever the window, each word has its one companion."""
     found = _pairs(np.array([0, 1, 2, 3]), np.array([0, 0, 1, 1]), 3, np.random.default_rng(0))
     assert sorted(map(tuple, found.tolist())) == [(0, 1), (1, 0), (2, 3), (3, 2)]
 
@@ -84,7 +90,7 @@ def test_a_failing_row_has_its_place_in_the_stream():
 
 @pytest.fixture
 def shop():
-    "Two items with a title, and reviews of the first: three before NOON, one at it."
+    """Two items with a title, and reviews of the first: three before NOON, one at it."""
     events = pd.DataFrame(
         {
             "user_id": [1, 2],
@@ -167,7 +173,7 @@ def test_the_idf_of_the_svm():
 
 
 def noise(n, seed, length=12):
-    "Random texts: their labels cannot be learned."
+    """Random texts: their labels cannot be learned."""
     rng = np.random.default_rng(seed)
     return ["".join(rng.choice(list("天地人和春夏秋冬山水花鸟风云雷电"), length)) for _ in range(n)]
 
@@ -189,7 +195,7 @@ def test_unsure_texts_get_no_label():
 
 
 def test_a_network_keeps_the_epoch_that_was_best_on_what_it_did_not_see():
-    "With random labels the network memorises its own texts and gets worse on others."
+    """With random labels the network memorises its own texts and gets worse on others."""
     texts, held, rng = noise(150, 3), noise(80, 4), np.random.default_rng(2)
     y, y_held = rng.integers(0, 2, 150), rng.integers(0, 2, 80)
     chars = np.unique(np.array([ord(char) for char in "".join(texts)], dtype=np.uint32))
@@ -205,7 +211,7 @@ def test_a_network_keeps_the_epoch_that_was_best_on_what_it_did_not_see():
 
 
 def test_what_a_network_says_does_not_depend_on_the_batch():
-    "Padding beside a longer text does not change the answer for a short one."
+    """Padding beside a longer text does not change the answer for a short one."""
     chars = np.unique(np.array([ord(char) for char in "好差看不"], dtype=np.uint32))
     torch.manual_seed(1)
     net = TextCNN(len(chars), n_dims=8, n_filters=8)
@@ -271,7 +277,7 @@ def test_an_opinion_is_pulled_to_the_mean_by_how_little_is_known():
 
 
 def reviews_of(scores, items, ts=None, rating=None):
-    "A shop whose reviews say their own probability of praise."
+    """A shop whose reviews say their own probability of praise."""
     table = pd.DataFrame(
         {
             "user_id": range(len(scores)),
@@ -310,7 +316,7 @@ def test_stars_and_text_contradict():
 
 
 def test_a_class_is_set_against_the_others():
-    "In class a three of four clauses on price praise, in b and c two of six."
+    """In class a three of four clauses on price praise, in b and c two of six."""
     spoken = pd.DataFrame(
         {"row": range(10), "aspect": "price", "polarity": [1, 1, 1, 0, 1, 0, 0, 1, 0, 0]}
     )
@@ -324,7 +330,7 @@ def test_a_class_is_set_against_the_others():
 
 
 def test_months_begin_in_the_shops_time_zone():
-    "An hour after midnight in Shanghai it is still the month before in London."
+    """An hour after midnight in Shanghai it is still the month before in London."""
     first = day_start("2024-06-01")
     table = over_time(
         reviews_of([0.2, 0.4, 0.9], [1] * 3, ts=[first - 10, first, first + 3600]), read

@@ -6,21 +6,43 @@ import pandas as pd
 import pytest
 
 from segtutorial.clean import clean
-from segtutorial.shop import Shop, simulate_shop
 from segtutorial.core.tables import day_start
-from segtutorial.value import BGNBD, GammaGamma, ParetoNBD, alive_at_rates, customer_class, cut_points, draw_customers, draw_leavers, forecast_scores, hold_out, lifetime_value, movement, pareto, periods, repeat_orders, score, tier_forecast, top_share, transitions, value_tier, windows
+from segtutorial.shop import Shop, simulate_shop
+from segtutorial.value import (
+    BGNBD,
+    GammaGamma,
+    ParetoNBD,
+    alive_at_rates,
+    customer_class,
+    cut_points,
+    draw_customers,
+    draw_leavers,
+    forecast_scores,
+    hold_out,
+    lifetime_value,
+    movement,
+    pareto,
+    periods,
+    repeat_orders,
+    score,
+    tier_forecast,
+    top_share,
+    transitions,
+    value_tier,
+    windows,
+)
 
 DAY = 86_400
 ZONE = "Asia/Shanghai"
 
 
 def at(day, hour=12, minute=0):
-    "Seconds since 1970 of an hour of a day of the shop."
+    """Seconds since 1970 of an hour of a day of the shop."""
     return day_start(day, ZONE) + 3600 * hour + 60 * minute
 
 
 def bought(*rows):
-    "A log of buys: (user, seconds, cents), one piece each."
+    """A log of buys: (user, seconds, cents), one piece each."""
     users, ts, price = zip(*rows)
     return pd.DataFrame(
         {"user_id": users, "item_id": 1, "action": "buy", "ts": ts, "quantity": 1, "price": price}
@@ -219,7 +241,7 @@ def test_days_with_orders_as_the_models_want_them():
 
 
 def set_to(model, *values):
-    "A model with parameters that are known exactly."
+    """A model with parameters that are known exactly."""
     for name, value in zip(model.names, values):
         setattr(model, f"{name}_", value)
     model.covariance_, model.settled_, model.notes_, model.loglik_ = (
@@ -384,7 +406,7 @@ def test_a_forecast_is_too_high_by_its_bias():
 
 
 def test_movement_of_a_simulated_shop_adds_up_to_what_was_spent():
-    "Over a simulated shop: what moved into a period is what buyers spent in it."
+    """Over a simulated shop: what moved into a period is what buyers spent in it."""
     shop = clean(simulate_shop(150, 40, 200, random_state=4)).shop
     end = int(shop.behaviors["ts"].max()) + 1
     edges = windows(int(shop.behaviors["ts"].min()), end, 60)

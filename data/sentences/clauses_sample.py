@@ -5,16 +5,23 @@
 Part 'random': all clauses of 14 random reviews of each of the ten categories and of 20 of take-away food, of which 300 are drawn. Part 'topup': for each of the aspects that few clauses
 speak of, 16 more from all clauses that hold a common word of it.
 """
+
 import re
 from hashlib import sha256
 
 import numpy as np
 import pandas as pd
+
 from segtutorial.public import fetch_reviews
 
 STOP = re.compile(r"[。！？!?；;，,、~～…\s]+")
-RARE = {"delivery": "物流|快递|送货|发货|配送|骑手", "price": "价格|便宜|贵|划算|性价比|优惠", "service": "客服|服务|售后|态度|卖家|安装", "packaging": "包装|盒|箱|漏|洒",
-        "look": "颜色|好看|漂亮|外观|款式|难看"}
+RARE = {
+    "delivery": "物流|快递|送货|发货|配送|骑手",
+    "price": "价格|便宜|贵|划算|性价比|优惠",
+    "service": "客服|服务|售后|态度|卖家|安装",
+    "packaging": "包装|盒|箱|漏|洒",
+    "look": "颜色|好看|漂亮|外观|款式|难看",
+}
 
 
 def clauses(text: str) -> list[str]:
@@ -26,16 +33,23 @@ def digest(clause: str) -> str:
 
 
 def sample() -> pd.DataFrame:
-    shops, food = (fetch_reviews(name).dropna(subset="text") for name in ("online_shopping_10_cats", "waimai_10k"))
+    shops, food = (
+        fetch_reviews(name).dropna(subset="text")
+        for name in ("online_shopping_10_cats", "waimai_10k")
+    )
     rng = np.random.default_rng(20261126)
     texts = []
     for category in sorted(shops["cat"].unique()):
-        texts += rng.choice(shops.loc[shops["cat"] == category, "text"].to_numpy(), 14, replace=False).tolist()
+        texts += rng.choice(
+            shops.loc[shops["cat"] == category, "text"].to_numpy(), 14, replace=False
+        ).tolist()
     texts += rng.choice(food["text"].to_numpy(), 20, replace=False).tolist()
     drawn = list(dict.fromkeys(clause for text in texts for clause in clauses(text)))
     drawn = [drawn[row] for row in sorted(rng.permutation(len(drawn))[:300])]
     rng, seen = np.random.default_rng(20261127), set(drawn)
-    everything = sorted({clause for text in [*shops["text"], *food["text"]] for clause in clauses(text)} - seen)
+    everything = sorted(
+        {clause for text in [*shops["text"], *food["text"]] for clause in clauses(text)} - seen
+    )
     rows = [("random", clause) for clause in drawn]
     for words in RARE.values():
         found = [clause for clause in everything if re.search(words, clause) and clause not in seen]

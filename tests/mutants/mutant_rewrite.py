@@ -37,11 +37,11 @@ class Fault:
 
 
 class NoMatch(Exception):
-    "A fault that fits no place of the present source, or more than one."
+    """A fault that fits no place of the present source, or more than one."""
 
 
 def definitions(tree: ast.Module, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ast.stmt]]:
-    "The functions, classes and top-level assignments of a module, with their qualified names."
+    """The functions, classes and top-level assignments of a module, with their qualified names."""
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield ".".join((*path, node.name)), node
@@ -62,7 +62,7 @@ def wildcard(node: object) -> str | None:
 
 
 def same(one: object, other: object) -> bool:
-    "Whether two trees mean the same, wherever they stand."
+    """Whether two trees mean the same, wherever they stand."""
     return matches(one, other, {}, strict=True)
 
 
@@ -74,7 +74,7 @@ def bind(name: str, value: object, bound: dict) -> bool:
 
 
 def arguments_match(pattern: ast.Call, node: ast.Call, bound: dict) -> bool:
-    "Positional arguments in order, keywords by name; `*_1` and `**_2` take what is left."
+    """Positional arguments in order, keywords by name; `*_1` and `**_2` take what is left."""
     first, rest = list(pattern.args), None
     if first and isinstance(first[-1], ast.Starred) and wildcard(first[-1].value):
         rest = wildcard(first.pop().value)
@@ -96,7 +96,7 @@ def arguments_match(pattern: ast.Call, node: ast.Call, bound: dict) -> bool:
 
 
 def matches(pattern: object, node: object, bound: dict, strict: bool = False) -> bool:
-    "Whether a tree is what the pattern says; `bound` collects what its wildcards stand for."
+    """Whether a tree is what the pattern says; `bound` collects what its wildcards stand for."""
     if not strict and (name := wildcard(pattern)):
         return isinstance(node, ast.expr) and bind(name, node, bound)
     if isinstance(pattern, list):
@@ -119,7 +119,7 @@ def matches(pattern: object, node: object, bound: dict, strict: bool = False) ->
 
 
 class Filled(ast.NodeTransformer):
-    "A snippet with its wildcards replaced by what they were bound to."
+    """A snippet with its wildcards replaced by what they were bound to."""
 
     def __init__(self, bound: dict):
         self.bound = bound
@@ -140,7 +140,7 @@ class Filled(ast.NodeTransformer):
 
 
 class Replaced(ast.NodeTransformer):
-    "Replaces every place that a fault's snippet fits, and counts them."
+    """Replaces every place that a fault's snippet fits, and counts them."""
 
     def __init__(self, fault: Fault):
         self.find, self.put, self.found = snippet(fault.find), snippet(fault.put), 0
@@ -183,7 +183,7 @@ def targets(fault: Fault, tree: ast.Module) -> list[ast.stmt]:
 
 
 def rewritten(fault: Fault, tree: ast.Module) -> ast.Module | None:
-    "The module with the fault in it, or None where the fault does not fit it."
+    """The module with the fault in it, or None where the fault does not fit it."""
     tree = copy.deepcopy(tree)
     found = targets(fault, tree)
     for node in found:
@@ -192,14 +192,14 @@ def rewritten(fault: Fault, tree: ast.Module) -> ast.Module | None:
 
 
 def sources(package: Path = PACKAGE) -> dict[Path, ast.Module]:
-    "Every module of the package as a syntax tree, sub-packages too."
+    """Every module of the package as a syntax tree, sub-packages too."""
     return {
         path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(package.rglob("*.py"))
     }
 
 
 def place(fault: Fault, trees: dict[Path, ast.Module]) -> Path:
-    "The file in which the fault fits; `NoMatch` where there is none, or more than one."
+    """The file in which the fault fits; `NoMatch` where there is none, or more than one."""
     named = [
         path
         for path, tree in trees.items()

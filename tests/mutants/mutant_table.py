@@ -8,7 +8,8 @@ another module, or is laid out anew, does not.
 
 from mutant_rewrite import Fault
 
-# The tests nearest to a part of the package, the quick ones first. Those of test_bad_input.py are not
+# The tests nearest to a part of the package, the quick ones first. Those of test_bad_input.py are
+# not
 # among them: some send a signal at a moment that a busy machine moves.
 TESTS = {
     "shop": ("test_shop_by_hand.py", "test_simulator.py", "test_shipped_shop.py"),
@@ -112,12 +113,22 @@ FAULTS = [
         ("a folder of another kind is replaced", "check_out", "mark.get('kind') != kind", "False"),
         ("a user's files go with the old report", "_tidy", "_take_home(old, place)", "None"),
         ("a report is readable by all", "new_folder", "not shared", "shared"),
-        ("a wide equals sign runs", "as_plain_text", "cells.str.match(_RUNS)", "cells.str.match('[=+@-]')"),
+        (
+            "a wide equals sign runs",
+            "as_plain_text",
+            "cells.str.match(_RUNS)",
+            "cells.str.match('[=+@-]')",
+        ),
         ("hidden ids need no key", "hide_ids", "hmac.digest(key, *_1)", "hmac.digest(b'', *_1)"),
     ),
     *of(
         "strangers",
-        ("a whole number may be one too large", "whole", "least <= number <= end", "least <= number <= end + 1"),
+        (
+            "a whole number may be one too large",
+            "whole",
+            "least <= number <= end",
+            "least <= number <= end + 1",
+        ),
         ("a zip may hold anything", "read_bytes", "memory_left() // TIMES", "memory_left() * 1000"),
     ),
     *of(

@@ -13,7 +13,7 @@ if os.environ.get("SEGTUTORIAL_FAULT"):
     from pathlib import Path
 
     class Faulty(SourceFileLoader):
-        "Loads one module with the fault in it, and leaves a note that it did."
+        """Loads one module with the fault in it, and leaves a note that it did."""
 
         def get_code(self, fullname):
             from mutant_rewrite import rewritten
@@ -25,7 +25,7 @@ if os.environ.get("SEGTUTORIAL_FAULT"):
             return compile(tree, self.path, "exec", dont_inherit=True)
 
     class Finder:
-        "Finds modules as usual; for the fault's own file the loader is another one."
+        """Finds modules as usual; for the fault's own file the loader is another one."""
 
         @staticmethod
         def find_spec(name, path=None, target=None):
