@@ -48,7 +48,7 @@ def ours(items, scores, relevant, all_of_them: bool) -> tuple[float, list[float]
     from segtutorial import metrics as m
 
     started = time.perf_counter()
-    found, total = m.hits(items, relevant, scores), np.diff(relevant.indptr)
+    found, total = m.relevance_mask(items, relevant, scores), np.diff(relevant.indptr)
     means = [float(metric(found, total).mean()) for metric in m.METRICS.values()]
     if all_of_them:
         means += [

@@ -303,9 +303,9 @@ def _irspack_films(X, test, negatives, seed: int) -> dict:
     import numpy as np
     import torch
 
-    from segtutorial.mf.topk import Ranker, leave_one_out_metrics
+    from segtutorial.mf.topk import FactorModel, leave_one_out_metrics
 
-    class Vectors(Ranker):
+    class Vectors(FactorModel):
         _arrays = ("U",)
 
         def __init__(self):
@@ -467,7 +467,7 @@ def task_shops() -> dict:
     from segtutorial.metrics.split import split_by_time
     from segtutorial.mf.ease import EASE
     from segtutorial.mf.ials import IALS
-    from segtutorial.mf.tuning import OnEvents, search
+    from segtutorial.mf.tuning import EventRecommender, search
 
     class Peer:
         """A peer's factors behind the methods that OnEvents asks for."""
@@ -541,7 +541,7 @@ def task_shops() -> dict:
             best = search(
                 make, grid, split.train, weights, folds=2, users=1000, patience=None
             ).iloc[0]
-            model = OnEvents(make(**{key: best[key] for key in grid}), weights)
+            model = EventRecommender(make(**{key: best[key] for key in grid}), weights)
             result = evaluate(model, split, metrics=["ndcg"], against=MostPopular()).iloc[0]
             rows[name] = [result["value"], result["low"], result["high"]]
             rows["most popular"] = [

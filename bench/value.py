@@ -221,8 +221,8 @@ def truth() -> dict:
         ParetoNBD,
         alive_at_rates,
         draw_customers,
-        draw_leavers,
         repeat_orders,
+        simulate_pareto_nbd,
     )
 
     out, shops = {"inside": []}, []
@@ -232,7 +232,7 @@ def truth() -> dict:
             inside(BGNBD().fit(table).simulate(table, 90, n=1000), table["later"].to_numpy())
         )
     for seed in range(5):
-        table = draw_leavers(6000, 365, random_state=seed)
+        table = simulate_pareto_nbd(6000, 365, random_state=seed)
         known = alive_at_rates(
             table["pace"], table["leaving"], table["T"] - table["t_x"]
         ).to_numpy()
@@ -257,8 +257,8 @@ def truth() -> dict:
     out["alive"] = {}
     for kind, table, there, known in shops:
         for name, said in (
-            ("Pareto/NBD", ParetoNBD().fit(table).alive(table)),
-            ("BG/NBD", BGNBD().fit(table).alive(table)),
+            ("Pareto/NBD", ParetoNBD().fit(table).probability_alive(table)),
+            ("BG/NBD", BGNBD().fit(table).probability_alive(table)),
             ("who knows each customer's rates", known),
         ):
             found = (

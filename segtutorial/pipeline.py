@@ -41,7 +41,7 @@ from .core.completeness import check_shop
 from .core.exports import hide_ids, id_key, write_csv, write_shop
 from .core.folders import NewFolder, check_out, foreign, new_folder
 from .core.load import load_shop
-from .core.tables import Shop, ShopError, local_time, moment, read_settings
+from .core.tables import Shop, ShopError, local_time, read_settings, to_timestamp
 from .course.edition import edition
 from .features import users
 from .features.orders import rfm
@@ -199,11 +199,11 @@ def _cleaned_until(
     cleaning is in its results.
     """
     if as_of is not None:  # before cleaning: a return after that day must not undo a buy before it
-        shop = until(shop, moment(as_of, shop.timezone))
+        shop = until(shop, to_timestamp(as_of, shop.timezone))
     cleaned = _cleaned(shop, policy)
     last_day = local_time(pd.Series([cleaned.shop.behaviors["ts"].max()]), shop.timezone)[0]
     next_day = f"{last_day + pd.Timedelta(days=1):%Y-%m-%d}"
-    ctx.as_of = moment(next_day if as_of is None else as_of, shop.timezone)
+    ctx.as_of = to_timestamp(next_day if as_of is None else as_of, shop.timezone)
     ctx.results["clean"] = cleaned
     return until(cleaned.shop, ctx.as_of)
 

@@ -23,12 +23,12 @@ from segtutorial.features import (
     FEATURES,
     ITEM_FEATURES,
     attributes,
+    buyers_by_attribute,
+    catalogue_gaps,
     distinct,
     item_features,
     near_copies,
     orders,
-    sold_to,
-    thin,
     user_features,
 )
 from segtutorial.features.users import report
@@ -287,7 +287,7 @@ def test_the_future_of_a_real_sized_shop_does_not_leak(cleaned):
         reviews=reviews.assign(rating=reviews["rating"].where(reviews["ts"] < end, 1)),
     )
     same(user_features(cleaned, end), user_features(other, end), COUNTS)
-    for table in (item_features, attributes, thin, sold_to):
+    for table in (item_features, attributes, catalogue_gaps, buyers_by_attribute):
         same(table(cleaned, end), table(other, end))
 
 
@@ -422,7 +422,7 @@ def test_refusals(cleaned):
             features.quarters(features.events(cleaned.behaviors, "2024-03-31")), gap=60
         )
     with pytest.raises(ShopError, match="attribute = 'colour'"):
-        sold_to(cleaned, attribute="colour")
+        buyers_by_attribute(cleaned, attribute="colour")
     with pytest.raises(ShopError, match="nobody did anything"):
         item_features(replace(cleaned, behaviors=cleaned.behaviors.head(0)))
 
@@ -515,16 +515,16 @@ def test_constant_columns_ties_and_one_category_have_defined_answers():
             .all()
             .all()
         )
-    assert thin(shop, DAY)["state"].tolist() == [
+    assert catalogue_gaps(shop, DAY)["state"].tolist() == [
         "",
-    ] or set(thin(shop, DAY)["state"]) <= {"", "thin", "crowded"}
+    ] or set(catalogue_gaps(shop, DAY)["state"]) <= {"", "thin", "crowded"}
     assert not attributes(shop, DAY, least=1)["clear"].any()
 
 
 def test_categories_can_be_pinned(cleaned):
     """The same list at two moments: the columns mean the same."""
     names = features.top_categories(
-        features.pairs(features.events(cleaned.behaviors, "2024-03-31")),
+        features.user_item_counts(features.events(cleaned.behaviors, "2024-03-31")),
         features.catalogue(cleaned.products, "2024-03-31"),
     )
     turned = names[::-1]
@@ -558,7 +558,7 @@ def test_duckdb_is_left_as_it_was_found(cleaned):
     )
     assert len(lake.sql("select 1 from duckdb_tables()")) == 1
     assert len(table) == len(table.df()) > 0
-    orders.forget(table)
+    orders.release(table)
     assert not len(lake.sql("select 1 from duckdb_tables()"))
 
 

@@ -6,12 +6,12 @@ import pytest
 
 from segtutorial.core.tables import day_start
 from segtutorial.features import (
+    buyers_by_attribute,
+    catalogue_gaps,
     distinct,
     item_features,
     near_copies,
     rfm,
-    sold_to,
-    thin,
     user_features,
 )
 from segtutorial.shop import Shop
@@ -160,7 +160,7 @@ def test_items(shop):
 def test_a_buyer_counts_once_for_an_item(shop):
     """User 1 bought item 1 twice and item 2: two purchases of brand x, by one spending group."""
     groups = pd.DataFrame({"user_id": [1, 2], "group": ["high", "low"]})
-    table = sold_to(shop, AS_OF, "brand", groups).set_index(["value", "group"])
+    table = buyers_by_attribute(shop, AS_OF, "brand", groups).set_index(["value", "group"])
     assert table["buyers"].to_dict() == {("x", "high"): 2, ("y", "low"): 1} and table[
         "share"
     ].tolist() == [1, 1]
@@ -183,7 +183,7 @@ def test_where_many_meet_few_products():
             "price": 1000,
         }
     )
-    table = thin(Shop(events, products), AS_OF).set_index("category")
+    table = catalogue_gaps(Shop(events, products), AS_OF).set_index("category")
     assert (
         table["state"].to_dict() == {"green": "thin", "black": "crowded"}
         and table.loc["green", "index"] > 3

@@ -18,14 +18,14 @@ from segtutorial.clean.rules import schema, typed
 from segtutorial.core.tables import Shop, ShopError
 from segtutorial.features import (
     attributes,
+    buyers_by_attribute,
+    catalogue_gaps,
     distinct,
     item_features,
     near_copies,
     quarters,
     rfm,
     sessions,
-    sold_to,
-    thin,
     user_features,
 )
 from segtutorial.features import (
@@ -45,9 +45,7 @@ from segtutorial.metrics import (
     exposure,
     gini,
     hit_rate,
-    hits,
     holm,
-    judge,
     leaks,
     leave_one_out,
     lift,
@@ -59,11 +57,13 @@ from segtutorial.metrics import (
     ranked_hits,
     recall,
     reciprocal_rank,
+    relevance_mask,
     rmse,
     rolling_origin,
     satisfaction,
     split_at_random,
     split_by_time,
+    user_metrics,
     wilson,
 )
 from segtutorial.mf.ease import EASE, Blend
@@ -71,13 +71,13 @@ from segtutorial.mf.ials import IALS
 from segtutorial.mf.matrix import LARGEST, Interactions, as_matrix
 from segtutorial.mf.sgd import MF, find_rate
 from segtutorial.mf.topk import leave_one_out_metrics, top_k
-from segtutorial.mf.tuning import OnEvents, search
+from segtutorial.mf.tuning import EventRecommender, search
 from segtutorial.sentiment.aspects import grow
 from segtutorial.sentiment.classifiers import NgramSVM, text_folds
 from segtutorial.sentiment.classifiers import distinct as distinct_texts
 from segtutorial.sentiment.ensemble import SentimentModel
 from segtutorial.sentiment.negation import held_lines
-from segtutorial.sentiment.opinions import contradictions, over_time, sentiment_of, shrunk
+from segtutorial.sentiment.opinions import contradictions, over_time, sentiment_of, shrunken_means
 from segtutorial.simulation.corruption import add_dirt
 from segtutorial.simulation.log import popular_page
 from segtutorial.simulation.market import draw_products, draw_users
@@ -447,7 +447,7 @@ def test_k_is_a_whole_number_from_1(fitted, log):
         for rows in ([], [0], [0, 3])
     ]
     calls += [lambda k, model=model: model.recommend_new(X[:2], k) for model in models]
-    for model in (OnEvents(IALS(n_factors=2, n_epochs=1)), MostPopular(), ItemKNN()):
+    for model in (EventRecommender(IALS(n_factors=2, n_epochs=1)), MostPopular(), ItemKNN()):
         model.fit(log)
         calls += [
             lambda k, model=model, rows=rows: model.recommend(rows, k)
@@ -602,14 +602,14 @@ def test_a_matrix_from_any_pairs(users, items, weights, shape):
 )
 def test_models_of_any_log(events, ask, actions, allowed):
     for model in (
-        OnEvents(IALS(n_factors=2, n_epochs=1), actions=actions),
+        EventRecommender(IALS(n_factors=2, n_epochs=1), actions=actions),
         MostPopular(actions=actions),
         ItemKNN(actions=actions),
     ):
         if said(model.fit, events) is None:
             continue
         said(model.recommend, ask, 3)
-        if isinstance(model, OnEvents):
+        if isinstance(model, EventRecommender):
             said(model.recommend, ask, 3, allowed=allowed)
 
 
@@ -679,8 +679,8 @@ def test_lists_hold_known_new_and_allowed_items_once_best_first(seed, k, users):
     had = events[events["action"] == "buy"].groupby("user_id")["item_id"].agg(set)
     allowed = {1, 3, 4, 8, 99}
     for model, options in (
-        (OnEvents(IALS(n_factors=2, n_epochs=1)), {"allowed": allowed}),
-        (OnEvents(EASE()), {}),
+        (EventRecommender(IALS(n_factors=2, n_epochs=1)), {"allowed": allowed}),
+        (EventRecommender(EASE()), {}),
         (MostPopular(), {}),
         (ItemKNN(), {}),
     ):
@@ -786,7 +786,7 @@ def test_any_argument_of_evaluate(argument, log):
             )
         if argument in ("model", "split", "k", "metrics"):
             said(
-                judge,
+                user_metrics,
                 **{
                     name: given
                     for name, given in (usual | {argument: value}).items()
@@ -856,14 +856,14 @@ def test_metrics_of_hits_lie_in_0_to_1_whatever_k(rows, more, k):
 )
 def test_lists_of_anything(items, scores, relevant, k, counts, n):
     (
-        said(hits, items, relevant, scores),
-        said(hits, items, relevant),
+        said(relevance_mask, items, relevant, scores),
+        said(relevance_mask, items, relevant),
         said(ranked_hits, scores, items, k),
     )
     if not whole(n, 10**7):
         said(exposure, items, n), said(coverage, items, n)
     said(novelty, items, counts, n), said(gini, counts)
-    said(hits, np.zeros((2, 1), int), np.eye(2, 3), chunk=k)
+    said(relevance_mask, np.zeros((2, 1), int), np.eye(2, 3), chunk=k)
 
 
 @given(
@@ -987,7 +987,7 @@ def odd_products(draw):
     return draw(st.sampled_from([goods, goods, goods, goods, None, 5]))
 
 
-TABLES = [user_features, item_features, sold_to, thin, attributes]
+TABLES = [user_features, item_features, buyers_by_attribute, catalogue_gaps, attributes]
 
 
 @given(
@@ -1069,14 +1069,14 @@ def test_any_argument_of_the_other_tables(log):
     ]:
         (
             said(attributes, shop, None, value),
-            said(sold_to, shop, None, value),
-            said(sold_to, shop, groups=value),
+            said(buyers_by_attribute, shop, None, value),
+            said(buyers_by_attribute, shop, groups=value),
             said(near_copies, value),
             said(near_copies, frame, value),
             said(distinct, value),
         )
         (
-            said(thin, value),
+            said(catalogue_gaps, value),
             said(user_features, value, 0),
             said(title_words, value),
             said(title_words, shop.products, value),
@@ -1189,8 +1189,8 @@ def test_models_of_any_texts(texts, labels, value):
         )
     (
         said(NgramSVM(bits=8).fit, TEXTS, LABELS, labels),
-        said(shrunk, labels, texts),
-        said(shrunk, [0.1, 0.9], ["a", "b"], value),
+        said(shrunken_means, labels, texts),
+        said(shrunken_means, [0.1, 0.9], ["a", "b"], value),
         said(log_odds, texts, labels),
         said(log_odds, [["好"], ["差", "很"]], texts),
     )

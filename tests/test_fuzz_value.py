@@ -203,7 +203,7 @@ def made(story, **parameters):
     model = STORIES[story]()
     for name, number in parameters.items():
         setattr(model, f"{name}_", number)
-    model.covariance_, model.settled_ = np.zeros((4, 4)), [True] * 4
+    model.covariance_, model.identified_ = np.zeros((4, 4)), [True] * 4
     return model
 
 
@@ -271,7 +271,7 @@ def test_orders_to_come_are_those_of_the_defining_integral(r, a, b):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # quad's own, of pieces that are 0
             want = orders_by_quadrature(x, T, days, r, 40.0, a, b)
-        assert model.expected(table, days)[0] / model.alive(table)[0] == pytest.approx(
+        assert model.expected(table, days)[0] / model.probability_alive(table)[0] == pytest.approx(
             want, rel=1e-6
         )
 
@@ -286,18 +286,18 @@ def test_orders_to_come_at_the_ends_are_those_of_the_simpler_models():
     want = (
         1 - (1 + 0.2 * 90 / (40 + T)) ** -(0.6 + x)
     ) / 0.2  # everybody leaves with a chance of one in five
-    assert same.expected(table, 90) / same.alive(table) == pytest.approx(want, rel=1e-3)
+    assert same.expected(table, 90) / same.probability_alive(table) == pytest.approx(want, rel=1e-3)
     steady = made("BGNBD", r=far * 0.1, alpha=far, a=far * 0.2, b=far * 0.8)
-    assert steady.expected(table, 90) / steady.alive(table) == pytest.approx(
+    assert steady.expected(table, 90) / steady.probability_alive(table) == pytest.approx(
         (1 - np.exp(-0.1 * 0.2 * 90)) / 0.2, rel=1e-2
     )  # and orders at 0.1 a day
     rate = made("ParetoNBD", r=far * 0.1, alpha=far, s=far * 0.01, beta=far)
-    assert rate.expected(table, 90) / rate.alive(table) == pytest.approx(
+    assert rate.expected(table, 90) / rate.probability_alive(table) == pytest.approx(
         0.1 * (1 - np.exp(-0.9)) / 0.01, rel=1e-2
     )
     for s in (1 - 1e-9, 1.0, 1 + 1e-9):
         model = made("ParetoNBD", r=0.6, alpha=40.0, s=s, beta=50.0)
-        assert model.expected(table, 90) / model.alive(table) == pytest.approx(
+        assert model.expected(table, 90) / model.probability_alive(table) == pytest.approx(
             pace * (50 + T) * np.log1p(90 / (50 + T)), rel=1e-7
         )
 
@@ -309,7 +309,7 @@ def test_wherever_a_search_may_end_the_answers_are_finite(story, theta, table, d
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
         alive, near, far = (
-            model.alive(table),
+            model.probability_alive(table),
             model.expected(table, days),
             model.expected(table, 2 * days),
         )
@@ -362,7 +362,7 @@ def test_few_customers_are_fitted_or_refused_for_a_true_reason(table):
             finite(
                 models[name].loglik_,
                 models[name].expected(table, 90),
-                models[name].alive(table),
+                models[name].probability_alive(table),
                 models[name].summary()["value"],
             )
         if n_repeat < 2:
@@ -418,7 +418,7 @@ def test_fifty_customers_are_always_fitted(story):
         ),
         (
             ParetoNBD,
-            value.draw_leavers(400, 365, s=900, beta=1e5, random_state=3),
+            value.simulate_pareto_nbd(400, 365, s=900, beta=1e5, random_state=3),
             ["all customers leave at one rate, 0.00"],
         ),
         (
@@ -495,7 +495,7 @@ def test_answers_of_a_model_to_anything(fitted, table, days, n, seed, parameters
     for story in STORIES:
         model = fitted[story]
         for ask in (
-            lambda: model.alive(table),
+            lambda: model.probability_alive(table),
             lambda: model.expected(table, days),
             lambda: model.simulate(
                 table, days, min(n, 5) if type(n) is int else n, seed, parameters
@@ -598,7 +598,7 @@ def test_independence_of_anything(table):
 
 
 @given(
-    draw=st.sampled_from([value.draw_customers, value.draw_leavers]),
+    draw=st.sampled_from([value.draw_customers, value.simulate_pareto_nbd]),
     name=st.sampled_from(["n", "days", "more", "random_state", "r", "alpha", "a", "s"]),
     given_=odd_argument,
 )

@@ -56,7 +56,7 @@ def test_ranking_metrics_are_those_of_ranx(seed):
     judged = relevant.any(axis=1)
     if not judged.any():
         pytest.skip("skipped: no user of this case has a relevant item")
-    found, total = m.hits(items, sp.csr_array(relevant), scores), relevant.sum(axis=1)
+    found, total = m.relevance_mask(items, sp.csr_array(relevant), scores), relevant.sum(axis=1)
     users = np.flatnonzero(judged)
     qrels = Qrels({f"u{u}": {f"i{i}": 1 for i in np.flatnonzero(relevant[u])} for u in users})
     run = Run({f"u{u}": {f"i{i}": float(s) for i, s in zip(items[u], scores[u])} for u in users})
@@ -80,7 +80,7 @@ def test_ranking_metrics_are_those_of_ranx(seed):
 def test_ranking_metrics_are_those_of_a_loop(seed):
     """The definitions, place by place; also for k beyond the list."""
     items, scores, relevant, k = lists(seed)
-    found, total = m.hits(items, sp.csr_array(relevant), scores), relevant.sum(axis=1)
+    found, total = m.relevance_mask(items, sp.csr_array(relevant), scores), relevant.sum(axis=1)
     mine = {name: metric(found, total, k) for name, metric in m.METRICS.items()}
     for u in range(len(items)):
         wanted, row = set(np.flatnonzero(relevant[u])), list(items[u])[:k]
@@ -131,9 +131,11 @@ def test_ties_are_broken_against_the_model(rows, k):
     order = sorted(range(len(rows)), key=lambda i: (-rows[i][0], rows[i][1]))
     assert found[0].tolist() == [rows[i][1] for i in order][:k]
     by_place = sorted(range(len(rows)), key=lambda i: -rows[i][0])
-    again = m.hits(np.array([by_place]), sp.csr_array(relevant), score[:, by_place])[:, :k]
+    again = m.relevance_mask(np.array([by_place]), sp.csr_array(relevant), score[:, by_place])[
+        :, :k
+    ]
     assert again.tolist() == found.tolist()
-    friendly = m.hits(
+    friendly = m.relevance_mask(
         np.array([sorted(range(len(rows)), key=lambda i: (-rows[i][0], not rows[i][1]))]),
         sp.csr_array(relevant),
     )[:, :k]
@@ -156,8 +158,8 @@ def test_ties_everywhere():
 @SEEDS
 def test_hits_in_chunks_are_those_of_one_go(seed):
     items, scores, relevant, _ = lists(seed)
-    whole = m.hits(items, sp.csr_array(relevant), scores)
-    assert (m.hits(items, sp.csr_array(relevant), scores, chunk=7) == whole).all()
+    whole = m.relevance_mask(items, sp.csr_array(relevant), scores)
+    assert (m.relevance_mask(items, sp.csr_array(relevant), scores, chunk=7) == whole).all()
     assert (whole == np.take_along_axis(relevant, items, axis=1)).all()
 
 
@@ -533,7 +535,7 @@ def test_evaluate_gives_the_same_twice_and_the_mean_of_judge(shop):
     split = m.split_by_time(events)
     one, two = (m.evaluate(m.ItemKNN(), split, n=100, random_state=3) for _ in range(2))
     assert one.equals(two)
-    users = m.judge(m.ItemKNN(), split).users
+    users = m.user_metrics(m.ItemKNN(), split).users
     assert np.allclose(one.set_index("metric").loc[users.columns, "value"], users.mean())
 
 
@@ -558,7 +560,7 @@ class Given:
 )
 def test_lists_that_are_no_lists_are_refused(items, scores, named):
     with pytest.raises(ShopError, match=named):
-        m.judge(
+        m.user_metrics(
             Given(np.array(items), np.array(scores, dtype=float)),
             m.split_by_time(small(), at=5 * 3600),
             fit=False,
@@ -568,7 +570,7 @@ def test_lists_that_are_no_lists_are_refused(items, scores, named):
 def test_an_unknown_item_holds_its_place():
     """What the shop never sold is a miss, not an empty place that the next item slips into."""
     lists = Given(np.array([["new", "b"]] * 2), np.array([[2.0, 1.0]] * 2))
-    users = m.judge(
+    users = m.user_metrics(
         lists, m.split_by_time(small(), at=5 * 3600), k=2, metrics=["mrr"], fit=False
     ).users["mrr"]
     assert users.tolist() == [0.0, 0.5] or users.tolist() == [0.5, 0.0]

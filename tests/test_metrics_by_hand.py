@@ -11,11 +11,11 @@ from segtutorial.metrics import (
     ItemKNN,
     bootstrap,
     calibration_error,
-    hits,
     holm,
     leave_one_out,
     ndcg,
     paired_bootstrap,
+    relevance_mask,
     satisfaction,
     split_by_time,
     wilson,
@@ -69,7 +69,9 @@ def test_the_ideal_list_ends_at_k():
 
 
 def test_a_hit_among_equal_scores_stands_behind_them():
-    found = hits(np.array([[3, 1, 2]]), np.array([[0, 0, 0, 1]]), np.array([[2.0, 2.0, 1.0]]))
+    found = relevance_mask(
+        np.array([[3, 1, 2]]), np.array([[0, 0, 0, 1]]), np.array([[2.0, 2.0, 1.0]])
+    )
     assert found.tolist() == [[False, True, False]]
 
 

@@ -24,7 +24,7 @@ from segtutorial.mf.matrix import Interactions, as_matrix
 from segtutorial.mf.sgd import MF, find_rate
 from segtutorial.mf.stage import report
 from segtutorial.mf.topk import leave_one_out_metrics, top_k
-from segtutorial.mf.tuning import OnEvents, search
+from segtutorial.mf.tuning import EventRecommender, search
 
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = {
@@ -456,7 +456,10 @@ def cleaned(shop):
     return clean(shop).shop
 
 
-MAKE = {"iALS": lambda: OnEvents(IALS(n_factors=4, n_epochs=2)), "most popular": MostPopular}
+MAKE = {
+    "iALS": lambda: EventRecommender(IALS(n_factors=4, n_epochs=2)),
+    "most popular": MostPopular,
+}
 
 
 @pytest.mark.parametrize("make", MAKE)
@@ -555,7 +558,7 @@ def test_a_product_that_is_there_twice_is_refused(cleaned):
 
 
 def test_on_events_gives_strangers_the_best_sellers(shop):
-    model = OnEvents(IALS(n_factors=4, n_epochs=2)).fit(shop.behaviors)
+    model = EventRecommender(IALS(n_factors=4, n_epochs=2)).fit(shop.behaviors)
     items, scores = model.recommend(["nobody", "no one"], 5)
     assert (items[0] == items[1]).all() and (np.diff(scores[0]) <= 0).all()
 

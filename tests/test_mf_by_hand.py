@@ -15,7 +15,7 @@ from segtutorial.mf.ials import IALS, solve
 from segtutorial.mf.matrix import Interactions, as_matrix
 from segtutorial.mf.sgd import MF
 from segtutorial.mf.topk import top_k
-from segtutorial.mf.tuning import OnEvents, search
+from segtutorial.mf.tuning import EventRecommender, search
 from segtutorial.shop import Shop
 
 
@@ -167,7 +167,7 @@ def test_what_was_only_looked_at_may_be_recommended():
         ("b", 1, "buy"),
         ("c", 3, "view"),
     )
-    model = OnEvents(EASE(), {"view": 0.3, "buy": 1.0}).fit(events)
+    model = EventRecommender(EASE(), {"view": 0.3, "buy": 1.0}).fit(events)
     items, scores = model.recommend(["a", "b", "c"], 3)
     assert {
         user: set(row[score > -np.inf].tolist()) for user, row, score in zip("abc", items, scores)
@@ -213,7 +213,7 @@ def test_customers_are_classed_as_they_were_at_the_cut():
     events = events.assign(
         action="buy", ts=(1_700_000_000 + 86_400 * events["day"]).astype(int), quantity=1, price=100
     )
-    model = OnEvents(IALS(n_factors=2, n_epochs=2), mf.WEIGHTS)
+    model = EventRecommender(IALS(n_factors=2, n_epochs=2), mf.WEIGHTS)
     table, cut = mf.class_hits(events, model, Context(int(events["ts"].max()) + 1))
     assert (
         events.loc[events["day"] < 20, "ts"].max()

@@ -18,10 +18,10 @@ from segtutorial.sentiment.opinions import (
     class_aspects,
     contradictions,
     over_time,
-    praise,
+    praise_probability,
     report,
     sentiment_of,
-    shrunk,
+    shrunken_means,
 )
 from segtutorial.shop import ShopError
 from segtutorial.value.stage import report as value_report
@@ -85,7 +85,7 @@ def parts(section, kind):
     st.lists(st.tuples(st.floats(0, 1), st.integers(0, 5)), min_size=1, max_size=40), st.randoms()
 )
 def test_shrunk_lies_between_and_does_not_know_the_order_of_rows(rows, rng):
-    table, edge = shrunk(*zip(*rows)), 1e-9
+    table, edge = shrunken_means(*zip(*rows)), 1e-9
     prior = table.attrs["prior"]
     assert (
         (table["shrunk"] >= np.minimum(table["mean"], prior) - edge)
@@ -98,7 +98,7 @@ def test_shrunk_lies_between_and_does_not_know_the_order_of_rows(rows, rng):
     )
     assert table.attrs["between"] >= 0 and table["n"].sum() == len(rows)
     rng.shuffle(rows)
-    pd.testing.assert_frame_equal(table, shrunk(*zip(*rows)), rtol=1e-6, atol=1e-6)
+    pd.testing.assert_frame_equal(table, shrunken_means(*zip(*rows)), rtol=1e-6, atol=1e-6)
 
 
 def test_more_reviews_less_shrinkage_and_a_narrower_interval():
@@ -106,7 +106,7 @@ def test_more_reviews_less_shrinkage_and_a_narrower_interval():
     scores = np.clip(
         np.array([0.9, 0.9, 0.9, 0.9, 0.2, 0.5])[key] + np.tile([0.05, -0.05], 67), 0, 1
     )
-    table = shrunk(scores, key).head(4)
+    table = shrunken_means(scores, key).head(4)
     own = (table["shrunk"] - table.attrs["prior"]) / (table["mean"] - table.attrs["prior"])
     assert (
         table.attrs["between"] > 0
@@ -119,7 +119,7 @@ def test_more_reviews_less_shrinkage_and_a_narrower_interval():
 def test_shrunk_finds_the_variances_that_made_the_scores():
     rng = np.random.default_rng(0)
     key = np.repeat(np.arange(3000), rng.integers(1, 20, 3000))
-    table = shrunk(rng.normal(rng.normal(0.5, 0.05, 3000)[key], 0.08).clip(0, 1), key)
+    table = shrunken_means(rng.normal(rng.normal(0.5, 0.05, 3000)[key], 0.08).clip(0, 1), key)
     assert np.allclose(
         [table.attrs[name] for name in ("prior", "between", "within")],
         [0.5, 0.05**2, 0.08**2],
@@ -138,7 +138,7 @@ def test_shrunk_finds_the_variances_that_made_the_scores():
     ],
 )
 def test_columns_of_any_kind(kind):
-    table = shrunk(kind([0.1, 0.2, 0.9, 0.8]), kind(["a", "a", "b", "b"]))
+    table = shrunken_means(kind([0.1, 0.2, 0.9, 0.8]), kind(["a", "a", "b", "b"]))
     assert table["mean"].round(9).tolist() == [0.15, 0.85] and list(table.index) == ["a", "b"]
 
 
@@ -246,7 +246,8 @@ def test_report(cleaned, ctx, lang):
         set(found := ctx.results["opinions"])
         == {"time", "classes", "items", "users", "contradictions"}
         and len(found["contradictions"])
-        and found["items"]["n"].sum() == np.isfinite(praise(cleaned.reviews["text"], score)).sum()
+        and found["items"]["n"].sum()
+        == np.isfinite(praise_probability(cleaned.reviews["text"], score)).sum()
     )
     assert set(found["classes"]["class"]) <= {
         *ctx.results["value"]["class_en"],
@@ -312,11 +313,11 @@ def test_report_of_a_shop_that_lacks_something(cleaned, ctx, change):
 
 def test_refusals(cleaned):
     for wrong, words in (
-        (lambda: praise([b"a"], score), "bytes"),
-        (lambda: praise(["好"], lambda texts: [2.0]), "0 to 1"),
-        (lambda: praise(["好"], lambda texts: np.zeros((1, 2))), "shape"),
+        (lambda: praise_probability([b"a"], score), "bytes"),
+        (lambda: praise_probability(["好"], lambda texts: [2.0]), "0 to 1"),
+        (lambda: praise_probability(["好"], lambda texts: np.zeros((1, 2))), "shape"),
         (lambda: sentiment_of(cleaned, score, "shop"), "'item' or 'user'"),
-        (lambda: shrunk([0.1], []), "one of each"),
+        (lambda: shrunken_means([0.1], []), "one of each"),
         (lambda: over_time(cleaned, score, "ME"), "'MS'"),
         (lambda: contradictions(cleaned.reviews, score, 0.5), "above 0.5"),
         (lambda: class_aspects(pd.DataFrame({"row": []}), []), "aspect"),

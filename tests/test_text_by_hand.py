@@ -19,7 +19,7 @@ from segtutorial.sentiment.opinions import (
     contradictions,
     over_time,
     sentiment_of,
-    shrunk,
+    shrunken_means,
 )
 from segtutorial.sentiment.textcnn import Encoded, TextCNN, logits, train
 from segtutorial.shop import Shop
@@ -260,7 +260,7 @@ def test_an_opinion_is_pulled_to_the_mean_by_how_little_is_known():
     Between, by method of moments: (sum of n (mean - prior)² - 3 within) / N. Then n between / (n
     between + within) of the way from the prior to the mean."""
     scores, groups = [0.9, 0.7, 0.1, 0.2, 0.4, 0.3], ["a", "a", "b", "c", "c", "c"]
-    table = shrunk(scores, groups, prior=0.5)
+    table = shrunken_means(scores, groups, prior=0.5)
     within = (0.02 + 0 + 0.02) / 3
     between = ((2 * 0.3**2 + 1 * 0.4**2 + 3 * 0.2**2) - 3 * within) / 6
     n, mean = np.array([2, 1, 3]), np.array([0.8, 0.1, 0.3])
@@ -299,7 +299,7 @@ def read(texts):
 def test_an_items_opinion_is_shrunk():
     scores, items = [0.9, 0.8, 0.95, 0.1, 0.5, 0.6, 0.4], [1, 1, 1, 2, 3, 3, 3]
     table = sentiment_of(reviews_of(scores, items), read)
-    assert np.allclose(table["shrunk"], shrunk(scores, items)["shrunk"]) and table.loc[
+    assert np.allclose(table["shrunk"], shrunken_means(scores, items)["shrunk"]) and table.loc[
         2, "mean"
     ] == pytest.approx(0.1)
     assert table.loc[2, "shrunk"] > 0.12 and table["n"].tolist() == [3, 1, 3]

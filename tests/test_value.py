@@ -21,11 +21,11 @@ from segtutorial.value import (
     by_decile,
     cut_points,
     draw_customers,
-    draw_leavers,
     forecast_scores,
     hold_out,
     lifetime_value,
     repeat_orders,
+    simulate_pareto_nbd,
 )
 from segtutorial.value.stage import report
 
@@ -128,8 +128,8 @@ def test_neither_the_order_of_rows_nor_the_unit_of_time_matters(shop):
     assert np.allclose(mixed.summary()["value"], model.summary()["value"], rtol=1e-3)
     assert np.allclose(weeks.summary()["value"] * [1, 7, 1, 1], model.summary()["value"], rtol=1e-3)
     assert np.allclose(
-        weeks.alive(table.assign(t_x=table["t_x"] / 7, T=table["T"] / 7)),
-        model.alive(table),
+        weeks.probability_alive(table.assign(t_x=table["t_x"] / 7, T=table["T"] / 7)),
+        model.probability_alive(table),
         atol=1e-4,
     )
     assert abs(weeks.loglik_ - table["x"].sum() * np.log(7) - model.loglik_) < 0.01
@@ -290,7 +290,7 @@ def test_pareto_what_was_put_in_lies_in_most_intervals():
     """
     held = 0
     for seed in range(20):
-        model = ParetoNBD().fit(draw_leavers(2000, 365, random_state=500 + seed))
+        model = ParetoNBD().fit(simulate_pareto_nbd(2000, 365, random_state=500 + seed))
         off = np.log([model.r_, model.alpha_, model.s_, model.beta_]) - np.log(
             (0.8, 20.0, 0.7, 60.0)
         )
@@ -299,14 +299,14 @@ def test_pareto_what_was_put_in_lies_in_most_intervals():
 
 
 def test_pareto_futures_cover_what_came_and_agree_with_the_mean():
-    table = draw_leavers(6000, 365, 90, random_state=3)
+    table = simulate_pareto_nbd(6000, 365, 90, random_state=3)
     model, there = ParetoNBD().fit(table), table["there"]
     futures = model.simulate(table, 90, n=400, random_state=2)
     place = places(futures, table["later"].to_numpy())
     assert (
         0.88 <= ((place > 0.05) & (place < 0.95)).mean() <= 0.92 and abs(place.mean() - 0.5) < 0.02
     )
-    said = model.alive(table)
+    said = model.probability_alive(table)
     for low in (0, 0.2, 0.4, 0.6, 0.8):  # said and true, band by band
         band = (said >= low) & (said < low + 0.2)
         assert abs(said[band].mean() - there[band].mean()) < 0.06
@@ -354,7 +354,7 @@ def test_customers_of_the_last_day_and_short_logs(kind, shop):
     )
     model = kind().fit(table)
     assert (
-        model.alive(table)[-1] > 0.99
+        model.probability_alive(table)[-1] > 0.99
         and 0 < model.expected(table, 90)[-1] < 90
         and np.isfinite(model.simulate(table, 90, n=5)).all()
     )

@@ -16,7 +16,6 @@ from segtutorial.value import (
     customer_class,
     cut_points,
     draw_customers,
-    draw_leavers,
     forecast_scores,
     hold_out,
     lifetime_value,
@@ -25,6 +24,7 @@ from segtutorial.value import (
     periods,
     repeat_orders,
     score,
+    simulate_pareto_nbd,
     tier_forecast,
     top_share,
     transitions,
@@ -244,7 +244,7 @@ def set_to(model, *values):
     """A model with parameters that are known exactly."""
     for name, value in zip(model.names, values):
         setattr(model, f"{name}_", value)
-    model.covariance_, model.settled_, model.notes_, model.loglik_ = (
+    model.covariance_, model.identified_, model.notes_, model.loglik_ = (
         np.zeros((len(values),) * 2),
         [True] * len(values),
         [],
@@ -264,14 +264,14 @@ def test_the_chance_to_be_alive_is_that_of_the_paper():
     formula = 1 / (
         1 + np.where(x > 0, a / (b + x - 1) * ((alpha + T) / (alpha + t_x)) ** (r + x), 0)
     )
-    assert np.allclose(set_to(BGNBD(), r, alpha, a, b).alive(SEEN), formula)
+    assert np.allclose(set_to(BGNBD(), r, alpha, a, b).probability_alive(SEEN), formula)
 
 
 @pytest.mark.parametrize(
     "model, draw",
     [
         (set_to(BGNBD(), 0.6, 40.0, 0.8, 2.5), draw_customers),
-        (set_to(ParetoNBD(), 0.8, 20.0, 0.7, 60.0), draw_leavers),
+        (set_to(ParetoNBD(), 0.8, 20.0, 0.7, 60.0), simulate_pareto_nbd),
     ],
 )
 def test_forecast_and_futures_of_customers_whose_story_is_known(model, draw):
@@ -282,7 +282,7 @@ def test_forecast_and_futures_of_customers_whose_story_is_known(model, draw):
     error = table["later"].std() / np.sqrt(len(table))
     assert abs(model.expected(table, 200).mean() - table["later"].mean()) < 4 * error
     assert abs(futures.mean() - table["later"].mean()) < 5 * error
-    assert abs(model.alive(table).mean() - table["there"].mean()) < 0.01
+    assert abs(model.probability_alive(table).mean() - table["there"].mean()) < 0.01
 
 
 def test_an_interval_of_parameters_has_its_level():

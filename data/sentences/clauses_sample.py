@@ -12,7 +12,7 @@ from hashlib import sha256
 import numpy as np
 import pandas as pd
 
-from segtutorial.public import fetch_reviews
+from segtutorial.core.datasets import fetch_reviews
 
 STOP = re.compile(r"[。！？!?；;，,、~～…\s]+")
 RARE = {

@@ -58,7 +58,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "day_start",
             "local_day",
             "local_time",
-            "moment",
+            "to_timestamp",
             "read_settings",
             "utc_offsets",
         ],

@@ -18,7 +18,7 @@ __all__ = [
     "read_settings",
     "utc_offsets",
     "local_day",
-    "moment",
+    "to_timestamp",
 ]
 
 # %% ../../nbs/00a_tables.ipynb #ff12bca7
@@ -553,7 +553,7 @@ def local_day(ts: Any, offsets: list[tuple[int, int]]) -> Any:
 
 
 # %% ../../nbs/00a_tables.ipynb #1c8c23a8
-def moment(as_of: int | str, timezone: str) -> int:
+def to_timestamp(as_of: int | str, timezone: str) -> int:
     """Seconds since 1970 UTC of `as_of`, which may also be a day of the shop: then its beginning.
 
     Raises

@@ -10,7 +10,7 @@ __all__ = [
     "STEPS",
     "PARTS",
     "events",
-    "pairs",
+    "user_item_counts",
     "action_features",
     "quarters",
     "sessions",
@@ -26,9 +26,17 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
+from segtutorial.core.tables import (
+    ACTIONS,
+    ShopError,
+    local_day,
+    local_time,
+    to_timestamp,
+    utc_offsets,
+)
+
 from ..core.arguments import check_table, check_zone, number
-from ..core.tables import ACTIONS, ShopError, local_day, local_time, moment, utc_offsets
-from .orders import gaps, like, ratio, typed_features
+from .orders import as_same_kind, gaps, ratio, typed_features
 
 # %% ../../nbs/02b_rhythm.ipynb #b1ca32e9
 WEEKS, SESSION_GAP, QUARTER = 8, 1800, 900
@@ -44,7 +52,7 @@ def events(behaviors: Any, as_of: int | str, timezone: str = "Asia/Shanghai") ->
         cannot have.
     """
     check_table("features", behaviors, ["user_id", "item_id", "action", "ts"])
-    end, frame = moment(as_of, check_zone(timezone)), nw.from_native(behaviors)
+    end, frame = to_timestamp(as_of, check_zone(timezone)), nw.from_native(behaviors)
     frame = frame.select("user_id", "item_id", "action", "ts").filter(
         (nw.col("ts") < end) & ~nw.col("user_id").is_null()
     )
@@ -54,11 +62,11 @@ def events(behaviors: Any, as_of: int | str, timezone: str = "Asia/Shanghai") ->
             "features: nobody did anything before "
             f"{local_time(pd.Series([end]), timezone)[0]:%Y-%m-%d %H:%M} ({timezone})"
         )
-    return like(behaviors, frame)
+    return as_same_kind(behaviors, frame)
 
 
 # %% ../../nbs/02b_rhythm.ipynb #42da0bf9
-def pairs(log: Any) -> Any:
+def user_item_counts(log: Any) -> Any:
     """One row a user and item that met in a log of `events`: how often each action was done, `view`
     to `return`, and `events`, all together.
     """
@@ -68,7 +76,7 @@ def pairs(log: Any) -> Any:
     frame = frame.group_by("user_id", "item_id").agg(
         events=nw.len(), **{name: nw.col(name).sum() for name in ACTIONS}
     )
-    return like(log, frame.with_columns(nw.col("events", *ACTIONS).cast(nw.Int64)))
+    return as_same_kind(log, frame.with_columns(nw.col("events", *ACTIONS).cast(nw.Int64)))
 
 
 # %% ../../nbs/02b_rhythm.ipynb #8f84a543
@@ -83,7 +91,7 @@ STEPS = {
 
 def action_features(met: Any) -> Any:
     """How often each user did what, and which share of the items met with one action met the next:
-    one row a user, from `pairs`.
+    one row a user, from `user_item_counts`.
 
     Counts of every action (`views` … `returns`), `items`, distinct ones; `events_per_item`; the
     shares of `STEPS`, such as `buy_of_cart`, of the items put into the cart the share bought,
@@ -105,7 +113,7 @@ def action_features(met: Any) -> Any:
     table = table.group_by("user_id").agg(
         items=nw.len(), **{name: nw.col(name).sum() for name in columns}
     )
-    return like(
+    return as_same_kind(
         met,
         typed_features(
             table.select(
@@ -138,7 +146,7 @@ def quarters(log: Any) -> Any:
         events=nw.len(),
         buys=nw.col("buy").count(),
     )
-    return like(
+    return as_same_kind(
         log, table.select("user_id", "start", "end", nw.col("events", "buys").cast(nw.Int64))
     )
 
@@ -174,7 +182,9 @@ def sessions(by_quarter: Any, gap: int = SESSION_GAP) -> Any:
         events=nw.col("events").sum(),
         buys=nw.col("buys").sum(),
     )
-    return like(by_quarter, table.with_columns(nw.col("session", "events", "buys").cast(nw.Int64)))
+    return as_same_kind(
+        by_quarter, table.with_columns(nw.col("session", "events", "buys").cast(nw.Int64))
+    )
 
 
 def session_features(visits: Any) -> Any:
@@ -190,7 +200,7 @@ def session_features(visits: Any) -> Any:
         sessions=nw.len(),
         **{name: nw.col(name).sum() for name in ("seconds", "events", "single", "bought")},
     )
-    return like(
+    return as_same_kind(
         visits,
         typed_features(
             table.select(
@@ -241,7 +251,7 @@ def entropy(counts: Any, by: str, name: str) -> Any:
         .then(nw.col("total").log() - nw.col("weighed") / nw.col("total"))
         .otherwise(nw.lit(0.0))
     )
-    return like(
+    return as_same_kind(
         counts,
         table.select(
             "user_id",
@@ -278,7 +288,7 @@ def hours(by_quarter: Any, timezone: str = "Asia/Shanghai") -> Any:
     table = table.with_columns(
         nw.col("events").cast(nw.Int64), day=nw.col("hour") // 24, clock=nw.col("hour") % 24
     )
-    return like(
+    return as_same_kind(
         by_quarter, table.with_columns(weekday=(nw.col("day") + 3) % 7).drop("hour")
     )  # 1970-01-01 was a Thursday
 
@@ -290,7 +300,7 @@ def rhythm_features(by_hour: Any, as_of: int | str, timezone: str = "Asia/Shangh
     `week_1` holds the events of the last seven days of the shop, up to and with the day of the last
     moment before `as_of`; `week_8` those seven weeks before.
     """
-    end = moment(as_of, timezone)
+    end = to_timestamp(as_of, timezone)
     today, last = (
         (moment_ + utc_offsets(moment_, moment_, timezone)[-1][1]) // 86400
         for moment_ in (end, end - 1)
@@ -338,4 +348,4 @@ def rhythm_features(by_hour: Any, as_of: int | str, timezone: str = "Asia/Shangh
     ]
     for part in spread:
         sums = sums.join(part, on="user_id", how="left")
-    return like(by_hour, typed_features(sums, (*weeks, "active_days", "tenure", "idle")))
+    return as_same_kind(by_hour, typed_features(sums, (*weeks, "active_days", "tenure", "idle")))

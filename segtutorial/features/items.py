@@ -11,8 +11,8 @@ __all__ = [
     "title_words",
     "attributes",
     "spending_groups",
-    "sold_to",
-    "thin",
+    "buyers_by_attribute",
+    "catalogue_gaps",
 ]
 
 # %% ../../nbs/02d_items.ipynb #fde66387
@@ -23,10 +23,17 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri, stdtrit
 
+from segtutorial.features.orders import (
+    as_same_kind,
+    order_features,
+    order_lines,
+    ratio,
+    typed_features,
+)
+
 from ..core.arguments import check_table, check_zone, number, one_of, whole
-from ..core.tables import ACTIONS, Shop, ShopError, moment
-from .activity import events, pairs
-from .orders import like, order_features, ratio, trade, typed_features
+from ..core.tables import ACTIONS, Shop, ShopError, to_timestamp
+from .activity import events, user_item_counts
 from .preferences import add_places, catalogue
 
 # %% ../../nbs/02d_items.ipynb #d7eccc78
@@ -103,7 +110,7 @@ _SHARES = {
 
 
 def _met(met: Any) -> Any:
-    """What happened to each item, from `pairs`."""
+    """What happened to each item, from `user_item_counts`."""
     flags = {
         f"has_{name}": (nw.col(name) > 0).cast(nw.Int64)
         for name in ("view", "click", "cart", "buy")
@@ -133,7 +140,7 @@ def _met(met: Any) -> Any:
 
 
 def _sold(lines: Any, goods: Any) -> Any:
-    """What of each item was sold, and for how much, from `trade`."""
+    """What of each item was sold, and for how much, from `order_lines`."""
     lines, buy = (
         lines.join(goods.select("item_id", list="price"), on="item_id", how="left"),
         nw.col("buy") == 1,
@@ -213,7 +220,7 @@ def item_features(shop: Shop, as_of: int | str | None = None) -> Any:
     if as_of is None:
         last = behaviors.select(last=nw.col("ts").max()).lazy().collect().item()
         as_of = 0 if pd.isna(last) else int(last) + 1
-    end = moment(as_of, shop.timezone)
+    end = to_timestamp(as_of, shop.timezone)
     log = events(behaviors, end, shop.timezone)
     first = log.group_by("item_id").agg(first=nw.col("ts").min())
     table = catalogue(
@@ -238,15 +245,15 @@ def item_features(shop: Shop, as_of: int | str | None = None) -> Any:
     )
     parts = [
         first,
-        _met(pairs(log)),
-        _sold(trade(behaviors, end).filter(~nw.col("item_id").is_null()), table),
+        _met(user_item_counts(log)),
+        _sold(order_lines(behaviors, end).filter(~nw.col("item_id").is_null()), table),
     ]
     parts += [_rated(shop.reviews, end)] if shop.reviews is not None else []
     for part in parts:
         table = table.join(part, on="item_id", how="left")
     if shop.reviews is None:
         table = table.with_columns(ratings=nw.lit(0), rating=nw.lit(None, nw.Float64))
-    return like(shop.behaviors, _item_columns(table, end).sort("item_id"))
+    return as_same_kind(shop.behaviors, _item_columns(table, end).sort("item_id"))
 
 
 def _item_columns(table: Any, end: int) -> Any:
@@ -477,7 +484,9 @@ def spending_groups(behaviors: Any, as_of: int | str, timezone: str = "Asia/Shan
     `user_id`, `group` '1 low', '2 middle', '3 high'; equal users together.
     """
     table = nw.from_native(
-        order_features(trade(nw.from_native(behaviors), moment(as_of, timezone)), as_of, timezone)
+        order_features(
+            order_lines(nw.from_native(behaviors), to_timestamp(as_of, timezone)), as_of, timezone
+        )
     ).filter(nw.col("frequency") > 0)
     table = table.select(
         "user_id",
@@ -495,10 +504,10 @@ def spending_groups(behaviors: Any, as_of: int | str, timezone: str = "Asia/Shan
         .then(nw.lit("2 middle"))
         .otherwise(nw.lit("3 high"))
     )
-    return like(behaviors, table.select("user_id", third.alias("group")))
+    return as_same_kind(behaviors, table.select("user_id", third.alias("group")))
 
 
-def sold_to(
+def buyers_by_attribute(
     shop: Shop, as_of: int | str | None = None, attribute: str = "category", groups: Any = None
 ) -> pd.DataFrame:
     """To whom an attribute sells: of the buyers of each value, the share that each group of users
@@ -524,13 +533,15 @@ def sold_to(
     """
     one_of("attribute", attribute, ("category", "brand", "band"), "sold_to")
     behaviors, products = shop_frames(shop)
-    end = moment(2**34 - 1 if as_of is None else as_of, shop.timezone)
+    end = to_timestamp(2**34 - 1 if as_of is None else as_of, shop.timezone)
     if groups is not None:
         check_table("sold_to, groups", groups, ["user_id", "group"])
     groups = (
         spending_groups(behaviors, end, shop.timezone) if groups is None else nw.from_native(groups)
     )
-    bought = trade(behaviors, end).filter(nw.col("buy") == 1).select("user_id", "item_id").unique()
+    bought = (
+        order_lines(behaviors, end).filter(nw.col("buy") == 1).select("user_id", "item_id").unique()
+    )
     goods = (
         catalogue(products, end, shop.timezone)
         .select("item_id", value=nw.col(attribute))
@@ -553,7 +564,7 @@ def sold_to(
 
 
 # %% ../../nbs/02d_items.ipynb #fb87ae5d
-def thin(shop: Shop, as_of: int | str | None = None) -> pd.DataFrame:
+def catalogue_gaps(shop: Shop, as_of: int | str | None = None) -> pd.DataFrame:
     """Where the catalogue is thin: demand by item in each category and price band of the shop.
 
     Parameters

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = [
-    "settled",
-    "forget",
-    "like",
-    "trade",
+    "materialize",
+    "release",
+    "as_same_kind",
+    "order_lines",
     "kept_buys",
     "rfm",
     "ratio",
@@ -24,19 +24,19 @@ import narwhals as nw
 import pandas as pd
 
 from ..core.arguments import check_table, check_zone
-from ..core.tables import ShopError, local_day, local_time, moment, utc_offsets
+from ..core.tables import ShopError, local_day, local_time, to_timestamp, utc_offsets
 
 # %% ../../nbs/02a_orders.ipynb #381296ab
 _NUMBERS = count()
 
 
-def settled(frame: Any, source: Any = None) -> Any:
+def materialize(frame: Any, source: Any = None) -> Any:
     """`frame` computed once, so that what is built on it does not compute it again; the same kind
     comes back.
 
     A DuckDB relation or a lazy Polars frame is a recipe: whoever uses it twice cooks twice. The
     result of a recipe is kept as a temporary table of the relation's own connection (until it is
-    closed, or `forget` is called), of a lazy frame in memory, of a Spark frame in its cache; a
+    closed, or `release` is called), of a lazy frame in memory, of a Spark frame in its cache; a
     frame that is not lazy comes back as it is. `source` is a DuckDB relation of the same connection
     that lives as long as the result, such as the log; default `frame` itself.
     """
@@ -53,11 +53,11 @@ def settled(frame: Any, source: Any = None) -> Any:
         native = native.collect().lazy()
     elif kind.is_spark_like():
         native = native.cache()
-    return like(frame, nw.from_native(native))
+    return as_same_kind(frame, nw.from_native(native))
 
 
-def forget(frame: Any) -> None:
-    """Frees what `settled` kept for a frame: of DuckDB its table, of Spark its cache. The frame
+def release(frame: Any) -> None:
+    """Frees what `materialize` kept for a frame: of DuckDB its table, of Spark its cache. The frame
     cannot be used afterwards.
     """
     native, kind = nw.from_native(frame).to_native(), nw.from_native(frame).implementation
@@ -67,7 +67,7 @@ def forget(frame: Any) -> None:
         native.unpersist()
 
 
-def like(given: Any, frame: Any) -> Any:
+def as_same_kind(given: Any, frame: Any) -> Any:
     """`frame`, a narwhals frame, as the kind that was `given`: a narwhals frame for one, else
     native, and with a new index where that is pandas.
     """
@@ -78,7 +78,7 @@ def like(given: Any, frame: Any) -> Any:
 
 
 # %% ../../nbs/02a_orders.ipynb #cbc58c23
-def trade(behaviors: Any, end: int) -> Any:
+def order_lines(behaviors: Any, end: int) -> Any:
     """Buys and returns of known users before `end` (s since 1970 UTC), one row a line.
 
     Columns `user_id`, `item_id`, `ts`, `buy` (1 or 0), `bought`, pieces of the line, `pieces`,
@@ -121,7 +121,7 @@ def trade(behaviors: Any, end: int) -> Any:
         if "coupon" in names
         else nw.lit(None, nw.Float64),
     )
-    return like(
+    return as_same_kind(
         behaviors,
         frame.select(
             "user_id",
@@ -142,14 +142,14 @@ def kept_buys(behaviors: Any, end: int) -> Any:
     """Buys of known users before `end` of which something was kept: `user_id`, `ts`, `amount`
     (cents or null), `order_id` (text or null); same kind of frame.
     """
-    lines = trade(nw.from_native(behaviors), end)
+    lines = order_lines(nw.from_native(behaviors), end)
     lines = lines.filter(
         (nw.col("buy") == 1) & (nw.col("pieces").is_null() | (nw.col("pieces") > 0))
     )
     amount = nw.col("pieces").cast(nw.Float64) * nw.col("price").cast(
         nw.Float64
     )  # whole cents, exact in a float up to 90 trillion
-    return like(
+    return as_same_kind(
         behaviors, lines.select("user_id", "ts", amount=amount, order_id=nw.col("order_id"))
     )
 
@@ -204,7 +204,7 @@ def rfm(behaviors: Any, as_of: int | str, timezone: str = "Asia/Shanghai") -> An
         No buy before `as_of`, or a column is missing.
     """
     check_table("rfm", behaviors, ["user_id", "action", "ts"])
-    end = moment(as_of, check_zone(timezone))
+    end = to_timestamp(as_of, check_zone(timezone))
     buys = kept_buys(nw.from_native(behaviors), end)
     offsets, today = _clock(
         buys.select(first=nw.col("ts").min()).lazy().collect().item(),
@@ -236,7 +236,7 @@ def rfm(behaviors: Any, as_of: int | str, timezone: str = "Asia/Shanghai") -> An
         recency=recency,
         monetary=money,
     )
-    return like(
+    return as_same_kind(
         behaviors,
         table.select("user_id", "recency", "frequency", "monetary", "first_ts", "last_ts").sort(
             "user_id"
@@ -304,7 +304,7 @@ def gaps(days: Any, name: str = "gap") -> Any:
     table = table.with_columns(
         mean=ratio("gap", "n"), spread=nw.when(nw.col("n") > 1).then(n * square - total * total)
     )
-    return like(
+    return as_same_kind(
         days,
         table.select(
             "user_id",
@@ -379,7 +379,7 @@ def order_features(lines: Any, as_of: int | str, timezone: str = "Asia/Shanghai"
     Parameters
     ----------
     lines : frame
-        Buys and returns before `as_of`, as `trade` gives them.
+        Buys and returns before `as_of`, as `order_lines` gives them.
     as_of, timezone
         As in `rfm`, and so are recency, frequency and monetary.
 
@@ -388,7 +388,7 @@ def order_features(lines: Any, as_of: int | str, timezone: str = "Asia/Shanghai"
     frame of the same kind
         Counts int64, all else float64. A user with returns alone has a frequency of 0.
     """
-    end, table = moment(as_of, timezone), nw.from_native(lines)
+    end, table = to_timestamp(as_of, timezone), nw.from_native(lines)
     first = table.select(first=nw.col("ts").min()).lazy().collect().item()
     offsets, today = _clock(end if pd.isna(first) else first, end, timezone, "")
     kept = table.filter(
@@ -407,7 +407,7 @@ def order_features(lines: Any, as_of: int | str, timezone: str = "Asia/Shanghai"
         .join(waits, on="user_id", how="left")
     )
     table = table.with_columns(nw.col("frequency", "orders_90").fill_null(0))
-    return like(
+    return as_same_kind(
         lines,
         typed_features(
             table.select(

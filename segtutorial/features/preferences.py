@@ -11,9 +11,9 @@ from typing import Any
 import narwhals as nw
 
 from ..core.arguments import check_table
-from ..core.tables import ShopError, moment
+from ..core.tables import ShopError, to_timestamp
 from .activity import entropy
-from .orders import like, ratio, typed_features
+from .orders import as_same_kind, ratio, typed_features
 
 # %% ../../nbs/02c_tastes.ipynb #a1a0ec1f
 BANDS, TOP = 4, 8
@@ -56,7 +56,7 @@ def catalogue(products: Any, as_of: int | str, timezone: str = "Asia/Shanghai") 
     ShopError
         No `item_id`, or one that stands there twice.
     """
-    table, end = nw.from_native(products), moment(as_of, timezone)
+    table, end = nw.from_native(products), to_timestamp(as_of, timezone)
     names = table.collect_schema().names()
     check_table(
         "features", products, ["item_id"], ["category", "brand", "price", "listed_at"], "products"
@@ -104,7 +104,7 @@ def catalogue(products: Any, as_of: int | str, timezone: str = "Asia/Shanghai") 
         "item_id",
         band=(nw.col("rank").cast(nw.Int64) - 1) * BANDS // nw.col("n").cast(nw.Int64) + 1,
     )
-    return like(products, table.join(some, on="item_id", how="left").drop("all"))
+    return as_same_kind(products, table.join(some, on="item_id", how="left").drop("all"))
 
 
 # %% ../../nbs/02c_tastes.ipynb #db60a1c4
@@ -115,7 +115,7 @@ def top_categories(met: Any, goods: Any, n: int = TOP) -> list[str]:
     Parameters
     ----------
     met : frame
-        `pairs`.
+        `user_item_counts`.
     goods : frame
         `catalogue`.
     """
@@ -141,11 +141,11 @@ def taste_features(met: Any, goods: Any, lines: Any, categories: list[str] | Non
     Parameters
     ----------
     met : frame
-        `rhythm.pairs`.
+        `rhythm.user_item_counts`.
     goods : frame
         `catalogue`.
     lines : frame
-        `orders.trade`.
+        `orders.order_lines`.
     categories : list of str, optional
         Whose shares `category_1` … `category_8` are; default `top_categories(met, goods)`. Give the
         list to compare two moments, as the order may change.
@@ -188,7 +188,7 @@ def taste_features(met: Any, goods: Any, lines: Any, categories: list[str] | Non
     out = parts[0]
     for part in parts[1:]:
         out = out.join(part, on="user_id", how="left")
-    return like(
+    return as_same_kind(
         met,
         typed_features(
             out.rename(

@@ -19,18 +19,31 @@ from segtutorial.features.activity import (
     action_features,
     events,
     hours,
-    pairs,
     quarters,
     rhythm_features,
     session_features,
     sessions,
+    user_item_counts,
+)
+from segtutorial.features.items import (
+    ITEM_FEATURES,
+    attributes,
+    catalogue_gaps,
+    item_features,
+    shop_frames,
+)
+from segtutorial.features.orders import (
+    as_same_kind,
+    materialize,
+    order_features,
+    order_lines,
+    release,
+    typed_features,
 )
 
 from ..core.arguments import check_table, number
 from ..core.section import Context, Section
-from ..core.tables import ACTIONS, Shop, ShopError, moment
-from .items import ITEM_FEATURES, attributes, item_features, shop_frames, thin
-from .orders import forget, like, order_features, settled, trade, typed_features
+from ..core.tables import ACTIONS, Shop, ShopError, to_timestamp
 from .preferences import BANDS, TOP, catalogue, taste_features
 
 # %% ../../nbs/02_features.ipynb #936e5314
@@ -321,12 +334,13 @@ def user_features(
         different kinds, or a product is there twice.
     """
     behaviors, products = shop_frames(shop)
-    end = moment(as_of, shop.timezone)
+    end = to_timestamp(as_of, shop.timezone)
     log, goods = events(behaviors, end, shop.timezone), catalogue(products, end, shop.timezone)
     kept = lines, met, by_quarter = [
-        settled(frame, behaviors) for frame in (trade(behaviors, end), pairs(log), quarters(log))
+        materialize(frame, behaviors)
+        for frame in (order_lines(behaviors, end), user_item_counts(log), quarters(log))
     ]
-    kept.append(by_hour := settled(hours(by_quarter, shop.timezone), behaviors))
+    kept.append(by_hour := materialize(hours(by_quarter, shop.timezone), behaviors))
     parts = [
         order_features(lines, end, shop.timezone),
         session_features(sessions(by_quarter)),
@@ -343,10 +357,10 @@ def user_features(
         table = table.join(part, on="user_id", how="left")
     counts = tuple(FEATURES.loc[FEATURES["null"] == "never", "name"])
     table = table.with_columns(nw.col(*counts).fill_null(0)).select("user_id", *FEATURES["name"])
-    table = settled(typed_features(table, counts).sort("user_id"), behaviors)
+    table = materialize(typed_features(table, counts).sort("user_id"), behaviors)
     for frame in kept:
-        forget(frame)
-    return like(shop.behaviors, table)
+        release(frame)
+    return as_same_kind(shop.behaviors, table)
 
 
 def _rows_for(users: Any, behaviors: Any) -> Any:
@@ -639,7 +653,7 @@ def _say_attributes(section: Section, shop: Shop, items: pd.DataFrame, ctx: Cont
 
 
 def _say_thin(section: Section, shop: Shop, ctx: Context) -> None:
-    table = thin(shop, ctx.as_of)
+    table = catalogue_gaps(shop, ctx.as_of)
     if table.empty:
         section.say(
             ctx.t(
@@ -700,7 +714,7 @@ def report(shop: Shop, ctx: Context) -> Section:
     Returns
     -------
     Section
-        Tables `user_features`, `feature_list`, `item_features`, `attributes`, `thin` (the last
+        Tables `user_features`, `feature_list`, `item_features`, `attributes`, `catalogue_gaps` (the last
         where products have categories and prices).
     """
     section = Section("features", ctx.t("Users and products in numbers", "用户与商品特征"))

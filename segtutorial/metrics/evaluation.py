@@ -12,8 +12,8 @@ __all__ = [
     "Paired",
     "paired_bootstrap",
     "holm",
-    "Judged",
-    "judge",
+    "ListMetrics",
+    "user_metrics",
     "evaluate",
     "Satisfaction",
     "satisfaction",
@@ -47,17 +47,17 @@ from segtutorial.metrics.ranking import (
     exposure,
     gini,
     hit_rate,
-    hits,
     ndcg,
     novelty,
     precision,
     recall,
     reciprocal_rank,
+    relevance_mask,
 )
 
 from ..clean.returns import net_returns
 from ..core.section import Context, Section
-from ..core.tables import Shop, ShopError, local_time, moment
+from ..core.tables import Shop, ShopError, local_time, to_timestamp
 from .baselines import ItemKNN, MostPopular
 from .binary import wilson
 from .split import Split, split_by_time
@@ -255,7 +255,7 @@ def holm(p: np.ndarray) -> np.ndarray:
 
 
 # %% ../../nbs/03_metrics.ipynb #b90b052a
-class Judged(NamedTuple):
+class ListMetrics(NamedTuple):
     """What one model's lists are worth: `users`, a row a test user and a column a metric; `whole`,
     the metrics that only all lists together have.
     """
@@ -264,13 +264,13 @@ class Judged(NamedTuple):
     whole: dict[str, float]
 
 
-def judge(
+def user_metrics(
     model: Any,
     split: Split,
     k: int = 10,
     metrics: Iterable[str] = (*METRICS, *VARIETY),
     fit: bool = True,
-) -> Judged:
+) -> ListMetrics:
     """The metrics of a model's lists, user by user.
 
     Parameters
@@ -342,7 +342,10 @@ def judge(
     codes = np.where(
         scores > -np.inf, index.get_indexer(pd.Index(items.ravel())).reshape(items.shape), -1
     )
-    found, n_relevant = hits(codes, relevant, scores), np.bincount(user, minlength=len(users))
+    found, n_relevant = (
+        relevance_mask(codes, relevant, scores),
+        np.bincount(user, minlength=len(users)),
+    )
     table = {name: METRICS[name](found, n_relevant, k) for name in metrics if name in METRICS}
     shown, sold = (
         np.where(codes < len(catalogue), codes, -1)[:, :k],
@@ -355,7 +358,7 @@ def judge(
         "coverage": float((counts > 0).mean()),
         "gini": gini(counts) if counts.any() else np.nan,
     }
-    return Judged(
+    return ListMetrics(
         pd.DataFrame(table, index=pd.Index(users, name="user_id")),
         {name: whole[name] for name in metrics if name in whole},
     )
@@ -379,7 +382,7 @@ def evaluate(
     Parameters
     ----------
     model, split, k, metrics, fit
-        As for `judge`.
+        As for `user_metrics`.
     against : object, optional
         A second model, judged on the same users.
     n, level, random_state
@@ -398,14 +401,15 @@ def evaluate(
     Raises
     ------
     ShopError
-        As for `judge`.
+        As for `user_metrics`.
     """
     n, metrics = (
         check_draws("evaluate", n, level, random_state),
         list(names_of("metrics", metrics, "evaluate")),
     )
     judged = [
-        judge(one, split, k, metrics, fit) for one in (model, against)[: 2 - (against is None)]
+        user_metrics(one, split, k, metrics, fit)
+        for one in (model, against)[: 2 - (against is None)]
     ]
     rows, names = [], list(judged[0].users)
     values = [np.nan_to_num(one.users.to_numpy(dtype=float)) for one in judged]
@@ -566,7 +570,7 @@ def satisfaction(
     ShopError
         Nobody bought anything before `as_of`.
     """
-    end = moment(as_of, check_zone(shop.timezone))
+    end = to_timestamp(as_of, check_zone(shop.timezone))
     check_table(
         "satisfaction",
         shop.behaviors,

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = [
     "MOST",
-    "hits",
+    "relevance_mask",
     "ranked_hits",
     "hit_rate",
     "precision",
@@ -66,7 +66,7 @@ def _tied_last(hit: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return hit
 
 
-def hits(
+def relevance_mask(
     items: np.ndarray,
     relevant: sp.csr_array,
     scores: np.ndarray | None = None,
@@ -207,7 +207,7 @@ def hit_rate(hits: np.ndarray, n_relevant: np.ndarray, k: int | None = None) -> 
     Parameters
     ----------
     hits : bool, (n, places)
-        As `hits` gives them, best place first.
+        As `relevance_mask` gives them, best place first.
     n_relevant : (n,)
         How many items are relevant to the user, found or not. 0: the user is not judged, the result
         is nan.
@@ -308,7 +308,7 @@ def novelty(items: np.ndarray, buyers: np.ndarray, n_users: int) -> np.ndarray:
     Parameters
     ----------
     items : int, (n, k)
-        As for `hits`.
+        As for `relevance_mask`.
     buyers : int, (n_items,)
         How many users had the item in the train side. An item that nobody had counts as if one had.
     n_users : int

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.arguments import check_table, check_zone, names, number, whole
-from ..core.tables import ShopError, local_time, moment
+from ..core.tables import ShopError, local_time, to_timestamp
 
 
 # %% ../../nbs/03a_split.ipynb #16c44a4c
@@ -187,7 +187,11 @@ def split_by_time(
     share = number("share", share, above=0, below=1, where="split_by_time") if at is None else 0.0
     days = None if days is None else number("days", days, above=0, most=1e6, where="split_by_time")
     check_zone(timezone)
-    cut = moment(at, timezone) if at is not None else last + 1 - round((last + 1 - first) * share)
+    cut = (
+        to_timestamp(at, timezone)
+        if at is not None
+        else last + 1 - round((last + 1 - first) * share)
+    )
     end = last + 1 if days is None else min(cut + round(days * 86400), last + 1)
     later = known["ts"].between(cut, end - 1) & known["action"].isin(actions)
     where = (

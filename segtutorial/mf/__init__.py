@@ -30,13 +30,13 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "lists",
         ],
         "topk": [
-            "Ranker",
+            "FactorModel",
             "leave_one_out_metrics",
             "pick_device",
             "top_k",
         ],
         "tuning": [
-            "OnEvents",
+            "EventRecommender",
             "search",
         ],
     },

@@ -15,11 +15,11 @@ import torch
 from ..core.arguments import number
 from ..core.tables import ShopError
 from .matrix import as_matrix
-from .topk import Ranker, all_finite, pick_device, solvable
+from .topk import FactorModel, all_finite, pick_device, solvable
 
 
 # %% ../../nbs/10e_ease.ipynb #26adc8c3
-class EASE(Ranker):
+class EASE(FactorModel):
     """Linear item-item model in closed form: every item predicted from all others,
     ridge-regularised, none from itself.
 
@@ -154,7 +154,7 @@ class EASE(Ranker):
 
 
 # %% ../../nbs/10e_ease.ipynb #48af30e0
-class Blend(Ranker):
+class Blend(FactorModel):
     """Two fitted models as one: the mean of their scores, each divided by its standard deviation
     over the items of the user.
 
@@ -173,10 +173,10 @@ class Blend(Ranker):
 
     _arrays = ("n_items_",)
 
-    def __init__(self, first: Ranker, second: Ranker, share: float = 0.3):
+    def __init__(self, first: FactorModel, second: FactorModel, share: float = 0.3):
         self.first, self.second, self.share = first, second, share
         for one in (first, second):
-            if not isinstance(one, Ranker):
+            if not isinstance(one, FactorModel):
                 raise ShopError(
                     f"Blend: a {type(one).__name__} was given; needed: two fitted models, "
                     "such as IALS and EASE"

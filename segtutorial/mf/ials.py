@@ -23,7 +23,7 @@ from ..core.arguments import number, one_of, whole
 from ..core.tables import ShopError
 from .matrix import as_matrix
 from .sgd import summary_writer
-from .topk import Ranker, all_finite, given_vectors, pick_device, solvable
+from .topk import FactorModel, all_finite, given_vectors, pick_device, solvable
 
 
 # %% ../../nbs/10d_als.ipynb #ba06be80
@@ -428,7 +428,7 @@ def _tensor_cores(on: bool):
 
 
 # %% ../../nbs/10d_als.ipynb #a9f9905a
-class IALS(Ranker):
+class IALS(FactorModel):
     """Alternating least squares for implicit feedback: every cell counts, the filled ones more.
 
     It makes sum c (1 - uv)² over the filled cells + alpha0 sum (uv)² over all cells + sum of reg (C

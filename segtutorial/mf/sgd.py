@@ -21,7 +21,7 @@ from torch.nn.functional import embedding_bag, pad, softplus
 from ..core.arguments import number, one_of, whole
 from ..core.tables import ShopError
 from .matrix import as_matrix
-from .topk import Ranker, all_finite, pick_device
+from .topk import FactorModel, all_finite, pick_device
 
 _Batch = namedtuple("_Batch", "users starts columns value items places owner turned")
 # Some examples, twice. By users: distinct `users`, where the examples of each start, the `columns`
@@ -211,7 +211,7 @@ def summary_writer(log_dir: str | None) -> Any:
 
 
 # %% ../../nbs/10c_sgd.ipynb #e92fd67d
-class MF(Ranker):
+class MF(FactorModel):
     """Matrix factorisation by stochastic gradients: logistic with drawn negatives, for events; or
     squared, for ratings.
 

@@ -13,10 +13,10 @@ from ..core.arguments import check_table, whole
 from ..core.section import COLORS, Context, Section
 from ..core.tables import Shop, ShopError
 from ..metrics.baselines import MostPopular
-from ..metrics.evaluation import bootstrap, judge, paired_bootstrap
+from ..metrics.evaluation import bootstrap, paired_bootstrap, user_metrics
 from ..metrics.split import split_by_time
 from .ials import IALS
-from .tuning import OnEvents
+from .tuning import EventRecommender
 
 # %% ../../nbs/10_mf.ipynb #c58ba8d8
 WEIGHTS = {"view": 0.3, "click": 0.3, "favorite": 0.5, "cart": 0.6, "buy": 1.0}
@@ -41,7 +41,7 @@ def _classes(behaviors: pd.DataFrame, as_of: int, ctx: Context) -> pd.DataFrame:
 
 
 def class_hits(
-    behaviors: pd.DataFrame, model: OnEvents, ctx: Context, k: int = 10
+    behaviors: pd.DataFrame, model: EventRecommender, ctx: Context, k: int = 10
 ) -> tuple[pd.DataFrame, int]:
     """How many customers would have found something they went on to buy, by value class: learned
     before the last fifth of the log, judged in it.
@@ -78,7 +78,8 @@ def class_hits(
         )
         split.test = split.test[split.test["user_id"].isin(drawn)]
     mine, popular = (
-        judge(one, split, k, ["hit_rate"]).users["hit_rate"] for one in (model, MostPopular())
+        user_metrics(one, split, k, ["hit_rate"]).users["hit_rate"]
+        for one in (model, MostPopular())
     )
     if len(mine) < 2:
         raise ShopError(
@@ -162,7 +163,7 @@ def _available(stock: pd.Series, item_ids: pd.Index) -> np.ndarray:
 def lists(
     shop: Shop,
     behaviors: pd.DataFrame,
-    model: OnEvents,
+    model: EventRecommender,
     customers: pd.DataFrame,
     k: int = 5,
     in_stock: bool = True,
@@ -198,7 +199,9 @@ def lists(
     check_table("lists, customers", customers, ["user_id", "class_en", "class_zh"])
     k, stock = whole("k", k, where="lists"), _stock(shop)
     model.fit(behaviors)
-    item_ids = model.told_.item_ids if isinstance(model, OnEvents) else model.item_ids_
+    item_ids = (
+        model.interactions_.item_ids if isinstance(model, EventRecommender) else model.item_ids_
+    )
     there = _available(stock, item_ids)
     if in_stock and not there.any():
         raise ShopError(
@@ -206,7 +209,7 @@ def lists(
             "check the column stock of products, or ask with in_stock=False"
         )
     stocked = item_ids[there] if in_stock and len(stock) else None
-    if isinstance(model, OnEvents):
+    if isinstance(model, EventRecommender):
         items, scores = model.recommend(customers["user_id"], k, allowed=stocked)
     else:  # a baseline knows no stock: ask for more, and keep what is there
         many = len(item_ids)
@@ -492,9 +495,11 @@ def report(shop: Shop, ctx: Context) -> Section:
         )
         return section
 
-    def made() -> OnEvents:
+    def made() -> EventRecommender:
         # on the CPU: the report of a machine with an accelerator has the same figures
-        return OnEvents(IALS(n_factors=32, random_state=ctx.random_state, device="cpu"), WEIGHTS)
+        return EventRecommender(
+            IALS(n_factors=32, random_state=ctx.random_state, device="cpu"), WEIGHTS
+        )
 
     choice = made()
     try:
@@ -519,7 +524,7 @@ def report(shop: Shop, ctx: Context) -> Section:
     ]  # in one order: a set has another one in every process
     stock = _stock(shop)
     counted = known.loc[
-        known["action"].isin(seen if isinstance(choice, OnEvents) else ["buy"]), "item_id"
+        known["action"].isin(seen if isinstance(choice, EventRecommender) else ["buy"]), "item_id"
     ]
     left = _available(stock, pd.Index(counted.unique()))
     filtered = bool(len(stock)) and bool(left.any())

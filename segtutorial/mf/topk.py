@@ -9,7 +9,7 @@ __all__ = [
     "all_finite",
     "given_vectors",
     "top_k",
-    "Ranker",
+    "FactorModel",
     "leave_one_out_metrics",
 ]
 
@@ -36,7 +36,7 @@ from segtutorial.core.storage import (
 
 from ..core.arguments import floats, whole
 from ..core.tables import ShopError
-from ..metrics.ranking import hit_rate, hits, ndcg, ranked_hits, recall
+from ..metrics.ranking import hit_rate, ndcg, ranked_hits, recall, relevance_mask
 from .matrix import as_matrix
 
 with (
@@ -385,7 +385,7 @@ _SHAPES = {
 }
 
 
-class Ranker:
+class FactorModel:
     """What models share that score items by a product of two vectors: `recommend`, `score`, `save`,
     `load`.
 
@@ -575,7 +575,7 @@ class Ranker:
 
     @classmethod
     @rebuilds
-    def load(cls, path: str | Path, device: str = "auto") -> "Ranker":
+    def load(cls, path: str | Path, device: str = "auto") -> "FactorModel":
         """A model as `save` wrote it, on a device of this machine; ShopError where the file is
         none.
         """
@@ -602,14 +602,14 @@ class Ranker:
                 torch.from_numpy(arrays[name]).to(pick_device(device)) if name in arrays else None,
             )
         made.recommend(np.arange(n)[-1:], 1)  # so that what cannot answer is refused here
-        if cls.fold_in is not Ranker.fold_in:
+        if cls.fold_in is not FactorModel.fold_in:
             made.recommend_new(sp.csr_array(([1.0], ([0], [m - 1])), shape=(1, m)), 1)
         return made
 
 
 # %% ../../nbs/10b_topk.ipynb #b3c1d30d
 def leave_one_out_metrics(
-    model: Ranker,
+    model: FactorModel,
     X: sp.csr_array,
     items: np.ndarray,
     negatives: np.ndarray | None = None,
@@ -664,7 +664,7 @@ def leave_one_out_metrics(
         )
     rows, ones = np.arange(len(items)), np.ones(len(items), dtype=int)
     columns, scores = model.recommend(rows, full_k, exclude=X)
-    found = hits(
+    found = relevance_mask(
         np.where(scores > -np.inf, columns, -1),
         sp.csr_array((ones, (rows, items)), shape=X.shape),
         scores,

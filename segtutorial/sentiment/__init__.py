@@ -33,7 +33,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "contradictions",
             "over_time",
             "sentiment_of",
-            "shrunk",
+            "shrunken_means",
         ],
         "shipped": [
             "SHIPPED",

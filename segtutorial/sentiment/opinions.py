@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = [
     "Score",
-    "praise",
-    "shrunk",
+    "praise_probability",
+    "shrunken_means",
     "sentiment_of",
     "over_time",
     "contradictions",
@@ -29,7 +29,7 @@ from scipy.stats import t as student
 
 from ..core.arguments import check_table, number
 from ..core.section import COLORS, Context, Section
-from ..core.tables import Shop, ShopError, local_time, moment
+from ..core.tables import Shop, ShopError, local_time, to_timestamp
 from ..metrics.binary import wilson
 from ..text.tokens import texts_of
 from .aspects import ASPECTS, review_aspects
@@ -40,7 +40,7 @@ Score = Callable[
 ]  # texts to probabilities of praise, 0 to 1; 0.5 says neither
 
 
-def praise(texts: Iterable[Any], score: Score) -> np.ndarray:
+def praise_probability(texts: Iterable[Any], score: Score) -> np.ndarray:
     """The probability of praise of each text, (n,); nan for one that says nothing: null, '',
     punctuation alone (an emoji says something).
 
@@ -107,7 +107,7 @@ def _flat(where: str, values: Any) -> pd.Series:
     return column
 
 
-def shrunk(scores: Any, groups: Any, prior: float | None = None) -> pd.DataFrame:
+def shrunken_means(scores: Any, groups: Any, prior: float | None = None) -> pd.DataFrame:
     """The mean score of each group, pulled to the mean of all by as much as its few reviews leave
     to luck (empirical Bayes, normal and normal).
 
@@ -122,7 +122,7 @@ def shrunk(scores: Any, groups: Any, prior: float | None = None) -> pd.DataFrame
     Returns
     -------
     DataFrame by group
-        `n`, `mean`, `shrunk`, `low` and `high` (95 %, within 0 to 1); without a score `n` is 0,
+        `n`, `mean`, `shrunken_means`, `low` and `high` (95 %, within 0 to 1); without a score `n` is 0,
         `mean` null, and the group is at the prior. `attrs` hold `prior` and the variances `within`
         and `between` by moments, the latter at least 0. Where it is 0, as when all scores are
         equal, everybody is at the prior; so too where no group has two scores, since luck and
@@ -209,21 +209,21 @@ def _known(shop: Shop, as_of: int | str | None) -> pd.DataFrame:
     return (
         table
         if as_of is None
-        else table[(table["ts"] < moment(as_of, shop.timezone)).fillna(False)]
+        else table[(table["ts"] < to_timestamp(as_of, shop.timezone)).fillna(False)]
     ).reset_index(drop=True)
 
 
 def sentiment_of(
     shop: Shop, score: Score, of: str = "item", as_of: int | str | None = None
 ) -> pd.DataFrame:
-    """`shrunk` of the reviews of each item, or by each user, and `empty`, how many of them say
+    """`shrunken_means` of the reviews of each item, or by each user, and `empty`, how many of them say
     nothing: a pandas table by id.
 
     Parameters
     ----------
     shop, score, of : Shop, function, 'item' or 'user'
         Reviews of any engine; without, or where there is none before `as_of`, the table is empty.
-        Raises `ShopError` where they lack the column of ids, and as `praise`.
+        Raises `ShopError` where they lack the column of ids, and as `praise_probability`.
     as_of : int or str, optional
         Seconds since 1970 UTC, or a day of the shop: no review at or after it is used, nor one
         without a moment. Default: all reviews.
@@ -239,8 +239,8 @@ def sentiment_of(
             "or user_id in the reviews (columns.toml may name it)"
         )
     table = _known(shop, as_of)
-    key, p = table[f"{of}_id"], praise(table["text"], score)
-    out = shrunk(p, key)
+    key, p = table[f"{of}_id"], praise_probability(table["text"], score)
+    out = shrunken_means(p, key)
     return out.assign(
         empty=pd.Series(np.isnan(p)).groupby(key).sum().reindex(out.index).astype("int64")
     )
@@ -265,7 +265,7 @@ def over_time(
             "'QS', 'YS'"
         )
     table = _known(shop, as_of)
-    p = praise(table["text"], score)
+    p = praise_probability(table["text"], score)
     keep = table["ts"].notna().to_numpy(bool) & ~np.isnan(p)
     start = pd.DatetimeIndex(
         local_time(table.loc[keep, "ts"].astype("int64"), shop.timezone), name="start"
@@ -290,12 +290,12 @@ def over_time(
 # %% ../../nbs/05f_opinions.ipynb #34ab84cd
 def contradictions(reviews: Any, score: Score, sure: float = 0.9) -> pd.DataFrame:
     """The reviews whose stars and text contradict each other, most certain first: their rows in
-    pandas with the index they had, and `praise`, the score.
+    pandas with the index they had, and `praise_probability`, the score.
 
     `reviews` of any engine, with `text` and `rating`; without the latter, or where it is no number,
     there is nothing to contradict. 4 and 5 stars are listed where the score is below `1 - sure`, 1
     and 2 where it is above `sure`; equally certain ones stand by their text. `ShopError`: no column
-    `text`, `sure` not above 0.5 and below 1, or as `praise`.
+    `text`, `sure` not above 0.5 and below 1, or as `praise_probability`.
     """
     if (
         isinstance(sure, bool)
@@ -312,7 +312,7 @@ def contradictions(reviews: Any, score: Score, sure: float = 0.9) -> pd.DataFram
         if isinstance(reviews, pd.DataFrame)
         else nw.from_native(reviews).lazy().collect().to_pandas()
     )
-    p = praise(table["text"], score)
+    p = praise_probability(table["text"], score)
     stars = (
         pd.to_numeric(table["rating"], errors="coerce").to_numpy(float, na_value=np.nan)
         if "rating" in table
@@ -350,8 +350,8 @@ def class_aspects(
     Returns
     -------
     DataFrame
-        `class`, `aspect`; `n` clauses, share of `praise`, `low`, `high`; `rest_n` and `rest`, those
-        of the other classes; `difference`, `praise` less `rest`, with `difference_low` and
+        `class`, `aspect`; `n` clauses, share of `praise_probability`, `low`, `high`; `rest_n` and `rest`, those
+        of the other classes; `difference`, `praise_probability` less `rest`, with `difference_low` and
         `difference_high`. Null where there are no clauses; with one class there is no rest. Classes
         as a categorical has them, or sorted. `ShopError`: what does not fit together. Sources:
         Newcombe, Statistics in Medicine 1998, method 10 (differences); Rao and Scott, A simple
@@ -618,7 +618,7 @@ def report(
 
     No review at or after the `as_of` of `ctx` is used; without reviews that say something, one
     sentence says so. Classes are those of `ctx.results['value']`; without, all customers are one.
-    `score` is as for `praise`, asked once for each different text; `aspects` gives a table as
+    `score` is as for `praise_probability`, asked once for each different text; `aspects` gives a table as
     `review_aspects` does. Tables `opinions_time`, `opinions_classes`, `opinions_items`,
     `contradictions`, pictures `opinions_time`, `opinions_classes`, less where the reviews carry
     less. Leaves in `ctx.results['opinions']` a dict: `items` and `users` (`sentiment_of`), `time`,
@@ -630,7 +630,7 @@ def report(
         ctx.day(ctx.as_of),
     )
     texts = texts_of("reviews, text", table["text"])
-    p = praise(texts, score)
+    p = praise_probability(texts, score)
     found = ctx.results["opinions"] = {}
     n, before, again = (
         int((~np.isnan(p)).sum()),

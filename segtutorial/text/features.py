@@ -25,7 +25,7 @@ from segtutorial.core.storage import (
 )
 
 from ..core.arguments import check_table, number, whole
-from ..core.tables import Shop, ShopError, local_time, moment
+from ..core.tables import Shop, ShopError, local_time, to_timestamp
 from .tokens import normalize
 from .vectors import Vectorizer
 
@@ -84,7 +84,7 @@ class _Texts(TransformerMixin, BaseEstimator):
             number("prior", self.prior, above=0, most=1e12, where=name),
         )
         whole("random_state", self.random_state, 0, 2**32 - 1, name)
-        self.as_of_ = moment(as_of, shop.timezone)
+        self.as_of_ = to_timestamp(as_of, shop.timezone)
         reviews, pages = _reviews(shop, self.as_of_, self._key), self._pages(shop, self.as_of_)
         texts = [*reviews["text"], *(page for page in pages if page)]
         self.vectorizer_ = None
@@ -132,7 +132,7 @@ class _Texts(TransformerMixin, BaseEstimator):
             raise ShopError(
                 f"{name}: a {type(shop).__name__} was given; needed: a Shop, as load_shop gives it"
             )
-        end = moment(as_of, shop.timezone)
+        end = to_timestamp(as_of, shop.timezone)
         if end < self.as_of_:
             fitted, asked = local_time(pd.Series([self.as_of_, end]), shop.timezone)
             raise ShopError(
@@ -210,7 +210,7 @@ class _Texts(TransformerMixin, BaseEstimator):
         """A model as `save` wrote it; ShopError where the file is none."""
         header, arrays = read_model(path, f"{cls.__name__} 1")
         made = with_parameters(cls, header["params"])
-        made.as_of_, made.vectorizer_ = moment(header["as_of"], "UTC"), None
+        made.as_of_, made.vectorizer_ = to_timestamp(header["as_of"], "UTC"), None
         if "vectorizer" in header or arrays:
             made.vectorizer_ = Vectorizer._made(header["vectorizer"], arrays)
             made.vectorizer = clone(made.vectorizer_)

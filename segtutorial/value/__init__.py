@@ -35,7 +35,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "paretonbd": [
             "ParetoNBD",
             "alive_at_rates",
-            "draw_leavers",
+            "simulate_pareto_nbd",
         ],
         "scoring": [
             "rfm",

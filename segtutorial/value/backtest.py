@@ -25,7 +25,7 @@ import pandas as pd
 from ..clean.cleaning import clean
 from ..core.arguments import check_table, check_zone, floats, number, whole
 from ..core.storage import check_arrays, read_model, rebuilds, write_model
-from ..core.tables import Shop, ShopError, local_time, moment
+from ..core.tables import Shop, ShopError, local_time, to_timestamp
 from ..features.orders import kept_buys, rfm
 from ..features.users import user_features
 from ..metrics.evaluation import bootstrap
@@ -84,7 +84,7 @@ def hold_out(shop: Shop, as_of: int | str, days: int, cleaned: bool = False) -> 
             f"hold_out: {type(shop).__name__} is no Shop; load_shop and simulate_shop make one"
         )
     start, days = (
-        moment(as_of, check_zone(shop.timezone)),
+        to_timestamp(as_of, check_zone(shop.timezone)),
         whole("days", days, 1, 36_500, "hold_out"),
     )
     check_table(
@@ -324,7 +324,7 @@ class Combination:
         """
         from sklearn.linear_model import PoissonRegressor  # only here: a slow import
 
-        end = moment(as_of, check_zone(timezone))
+        end = to_timestamp(as_of, check_zone(timezone))
         check_table(
             "Combination",
             behaviors,
@@ -491,7 +491,7 @@ def forecasts(
     from threadpoolctl import threadpool_limits
 
     cut = hold_out(shop, as_of, days, cleaned)
-    past, table, end = cut.past, cut.customers, moment(as_of, shop.timezone)
+    past, table, end = cut.past, cut.customers, to_timestamp(as_of, shop.timezone)
     users = table["user_id"].tolist()
     scored = score(rfm(past.behaviors, end, shop.timezone)).set_index("user_id").loc[users]
     points = scored[["r", "f", "m"]].astype(float).sum(axis=1).to_numpy()

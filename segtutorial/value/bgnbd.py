@@ -121,7 +121,7 @@ from scipy.stats import norm
 
 from ..core.arguments import check_table, check_zone, floats
 from ..core.storage import check_arrays, read_model, rebuilds, write_model
-from ..core.tables import local_time, moment
+from ..core.tables import local_time, to_timestamp
 from ..features.orders import kept_buys
 
 
@@ -154,7 +154,7 @@ def repeat_orders(
     ShopError
         Nobody bought before `as_of`, or a column is missing.
     """
-    end = moment(as_of, check_zone(timezone))
+    end = to_timestamp(as_of, check_zone(timezone))
     check_table(
         "repeat_orders",
         behaviors,
@@ -268,7 +268,7 @@ class FittedModel:
         self.covariance_[np.ix_(inside, inside)] = (axes[:, known] / bend[known]) @ axes[:, known].T
         bend, axes = np.linalg.eigh(curvature)
         loose = end | (np.abs(axes[:, bend <= 1 / 9]) > 0.1).any(1)
-        self.settled_ = (~loose).tolist()
+        self.identified_ = (~loose).tolist()
         said = (
             "may as well be another, if others go with it: the log does not settle it alone",
             "is at the end of what is tried: the log does not settle it",
@@ -299,7 +299,7 @@ class FittedModel:
         value = np.exp(self._found())
         far = norm.ppf(
             (1 + number("level", level, above=0, below=1 - 1e-12, where="summary")) / 2
-        ) * np.sqrt(np.where(self.settled_, np.diag(self.covariance_), np.nan))
+        ) * np.sqrt(np.where(self.identified_, np.diag(self.covariance_), np.nan))
         return pd.DataFrame(
             {"value": value, "low": value * np.exp(-far), "high": value * np.exp(far)},
             index=list(self.names),
@@ -489,7 +489,7 @@ class OrderModel(FittedModel):
         )
         return self
 
-    def alive(self, table: pd.DataFrame) -> np.ndarray:
+    def probability_alive(self, table: pd.DataFrame) -> np.ndarray:
         """Probability (n,) that a customer is still there on the last day seen, by a table of
         `repeat_orders`.
         """
@@ -625,7 +625,7 @@ class BGNBD(OrderModel):
     ----------
     r_, alpha_, a_, b_ : float
         `r_ / alpha_` is the mean pace, orders a day; `a_ / (a_ + b_)` the mean chance to leave
-        after a repeat order. `alive` is 1 for who has ordered once: by this story one leaves after
+        after a repeat order. `probability_alive` is 1 for who has ordered once: by this story one leaves after
         a repeat order only. That is a property of the model, not news about the customer.
 
     References

@@ -335,7 +335,7 @@ def lifetime_value(
     Returns
     -------
     Lifetime
-        `customers`: `user_id`; `alive`, probability; `orders`, mean number; `order_value`, mean
+        `customers`: `user_id`; `probability_alive`, probability; `orders`, mean number; `order_value`, mean
         cents of one; `value`, mean cents after margin and discount; `low`, `high`, the interval of
         one customer's future; `nothing`, the share of futures without an order; `tier`, 'A' to 'D'
         by `value` as `value_tier` cuts them; `known`, False without a repeat order: what is then
@@ -378,7 +378,7 @@ def lifetime_value(
     customers = pd.DataFrame(
         {
             "user_id": table["user_id"].to_numpy(),
-            "alive": orders.alive(table),
+            "alive": orders.probability_alive(table),
             "orders": mean,
             "order_value": each,
             "value": value,

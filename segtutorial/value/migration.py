@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.arguments import check_table, check_zone, whole
-from ..core.tables import ShopError, day_start, local_time, moment
+from ..core.tables import ShopError, day_start, local_time, to_timestamp
 from ..features.orders import kept_buys
 from ..metrics.evaluation import bootstrap
 from .scoring import TIERS, _amounts, _check_shares, _need, value_tier
@@ -150,7 +150,7 @@ def movement(
     )
     if isinstance(edges, str) or not np.iterable(edges):
         raise ShopError(f"movement: edges = {edges!r}; needed: a list of moments that rise")
-    edges = [moment(edge, timezone) for edge in edges]
+    edges = [to_timestamp(edge, timezone) for edge in edges]
     if edges != sorted(set(edges)):
         raise ShopError(f"movement: edges = {edges}; needed: moments that rise")
     buys = kept_buys(behaviors, max(edges, default=0))

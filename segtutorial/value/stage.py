@@ -683,7 +683,7 @@ def _say_tiers(
 def _say_future(
     section: Section, behaviors: pd.DataFrame, scored: pd.DataFrame, ctx: Context
 ) -> pd.DataFrame:
-    """The section's part on lifetime value; gives `scored` with `alive`, `value`, `value_low`,
+    """The section's part on lifetime value; gives `scored` with `probability_alive`, `value`, `value_low`,
     `value_high` (cents), `future_tier` and `known`, or as it was.
     """
     section.head(ctx.t("What they will be worth", "未来价值"))

@@ -188,7 +188,7 @@ FAULTS = [
     *of(
         "features",
         ("recency is one day short", "_clock", "end + _1", "end - 86400 + _1"),
-        ("an order at as_of counts", "trade", "nw.col('ts') < end", "nw.col('ts') <= end"),
+        ("an order at as_of counts", "order_lines", "nw.col('ts') < end", "nw.col('ts') <= end"),
         (
             "a fully returned order counts",
             "kept_buys",
@@ -243,11 +243,16 @@ FAULTS = [
         ("a rating at as_of is known", "_rated", "nw.col('ts') < end", "nw.col('ts') <= end"),
         (
             "a repeat buyer of an item counts twice",
-            "sold_to",
+            "buyers_by_attribute",
             "_1.select('user_id', 'item_id').unique()",
             "_1.select('user_id', 'item_id')",
         ),
-        ("thin cells are the crowded ones", "thin", "table['low'] > 1", "table['high'] < 1"),
+        (
+            "thin cells are the crowded ones",
+            "catalogue_gaps",
+            "table['low'] > 1",
+            "table['high'] < 1",
+        ),
         (
             "negative correlations are not near copies",
             "near_copies",
@@ -272,7 +277,12 @@ FAULTS = [
             "np.minimum(total, k + 1)",
         ),
         ("item similarity is not shrunk", "ItemKNN.fit", "_1 * _2 + self.shrinkage", "_1 * _2"),
-        ("ties favour the model", "hits", "hit if scores is None else _tied_last(*_1)", "hit"),
+        (
+            "ties favour the model",
+            "relevance_mask",
+            "hit if scores is None else _tied_last(*_1)",
+            "hit",
+        ),
         (
             "Wilson intervals are one-sided",
             "wilson",
@@ -369,10 +379,10 @@ FAULTS = [
     ),
     *of(
         "opinions",
-        ("opinions are not shrunk", "shrunk", "centre + pull * _1", "centre + _1"),
+        ("opinions are not shrunk", "shrunken_means", "centre + pull * _1", "centre + _1"),
         (
             "within-group variance has too many degrees of freedom",
-            "shrunk",
+            "shrunken_means",
             "float(_1.sum() / (total - k))",
             "float(_1.sum() / total)",
         ),
@@ -615,7 +625,7 @@ FAULTS = [
         ("repeated pairs count twice", "Interactions.from_pairs", "X.data[:] = 1", "pass"),
         (
             "new users are shown what they have",
-            "Ranker.recommend_new",
+            "FactorModel.recommend_new",
             "X if isinstance(exclude, str) else exclude",
             "None if isinstance(exclude, str) else exclude",
         ),
@@ -645,7 +655,7 @@ FAULTS = [
         ("blended scores are not standardised", "Blend._joined", "share * u / _1", "share * u"),
         (
             "viewed items are never recommended",
-            "OnEvents.fit",
+            "EventRecommender.fit",
             "dict.fromkeys(actions, 1.0)",
             "self.weights",
         ),
