@@ -3,7 +3,7 @@
 BIN = .venv/bin
 NAME = all
 
-.PHONY: help setup run test lab bench mutants stress export lock clean
+.PHONY: help setup run test lab bench mutants stress export messages lock clean
 
 help:
 	@echo 'make run      the pipeline on the shipped shop: report/index.html'
@@ -13,6 +13,7 @@ help:
 	@echo 'make mutants  whether the tests notice deliberate faults; long, figure to BENCHMARKS.md'
 	@echo 'make stress   killed runs, small shops and fuzz tests by the hundred; long, figures to BENCHMARKS.md'
 	@echo 'make export   modules, exercises, clean notebooks and README from the notebooks'
+	@echo 'make messages the catalogues of translations, from the sentences in the library'
 	@echo 'make lock     requirements.lock from settings.ini'
 	@echo 'make clean    removes .venv, report and caches'
 	@echo 'The first of them makes .venv, which takes a few minutes.'
@@ -43,6 +44,9 @@ stress: setup
 
 export: setup
 	@$(BIN)/python .ci/sync
+
+messages: setup
+	@$(BIN)/python .ci/messages
 
 lock: setup
 	@$(BIN)/python .ci/lock

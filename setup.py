@@ -23,7 +23,7 @@ setup(
     python_requires=">=" + cfg["min_python"],
     packages=find_packages(include=["segtutorial*"]),
     package_data={
-        "segtutorial": ["templates/*"],
+        "segtutorial": ["templates/*", "locale/*/LC_MESSAGES/*.po"],
         "segtutorial.course": ["exercises.json"],
         "segtutorial.sentiment": ["lists/*", "models/*"],
     },

@@ -470,7 +470,7 @@ def task_shops() -> dict:
     from segtutorial.mf.tuning import EventRecommender, search
 
     class Peer:
-        """A peer's factors behind the methods that OnEvents asks for."""
+        """A peer's factors behind the methods that EventRecommender asks for."""
 
         def __init__(self, kind, **settings):
             self.kind, self.settings = kind, settings

@@ -849,7 +849,7 @@ def test_scores_of_anything(forecasts, came, name, given_):
     ),
     header=st.dictionaries(
         st.sampled_from(
-            ["loglik_", "notes_", "settled_", "weights", "bgnbd", "paretonbd", "n_", "left_out_"]
+            ["loglik_", "notes_", "identified_", "weights", "bgnbd", "paretonbd", "n_", "left_out_"]
         ),
         st.sampled_from([None, 1, {}, []]),
     ),

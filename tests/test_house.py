@@ -14,7 +14,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "segtutorial"
 # the wings in their order, and the modules of each in theirs
 WINGS = {
-    "core": "tables arguments files folders exports load datasets section storage completeness",
+    "core": "tables arguments files folders exports load datasets messages section stages storage completeness",
     "simulation": "market phrases grammar log shopper corruption simulator",
     "course": "workbook edition",
     "clean": "rules returns cleaning",
@@ -84,7 +84,7 @@ def test_a_module_imports_only_from_modules_above_it(module):
 
 def test_the_import_finder_sees_imports():
     """Else the test above could pass on nothing."""
-    assert {"clean.cleaning", "value.stage"} <= imports("pipeline") and "core.tables" in imports(
+    assert {"clean.cleaning", "core.stages"} <= imports("pipeline") and "core.tables" in imports(
         "core.load"
     )
     assert "core.tables" in imports("value.scoring") and "sentiment.opinions" in imports(

@@ -13,8 +13,10 @@ import pytest
 from segtutorial import pipeline
 from segtutorial.core.folders import MARK, foreign
 from segtutorial.core.section import ReportWarning
+from segtutorial.core.stages import Stage
 from segtutorial.shop import ShopError, simulate_shop, write_shop
 
+STAGES = pipeline.registered_stages()
 languages = pytest.mark.parametrize("lang", ["en", "zh"])
 
 
@@ -144,7 +146,7 @@ def test_every_stage_has_its_section(reports, lang):
     )
     assert (
         [key for key, *_ in sections]
-        == [name for name, _ in pipeline.STAGES]
+        == [stage.name for stage in STAGES]
         == ["value", "sentiment", "mf", "features", "metrics", "clean"]
     )
     assert all("<table" in body for *_, body in sections) and len(
@@ -210,21 +212,24 @@ def test_an_earlier_report_is_replaced_only_when_asked(shop, tmp_path):
     """Without overwrite it stays as it is; with it all of it is replaced, a file that is no part of
     the new one included.
     """
-    out = pipeline.run(shop, tmp_path / "out", progress=False, stages=pipeline.STAGES[:1]).parent
+    out = pipeline.run(shop, tmp_path / "out", progress=False, stages=STAGES[:1]).parent
     before = contents(out)
     assert "movement.csv" in before
     with pytest.raises(ShopError, match="--overwrite"):
         pipeline.run(shop, out, progress=False)
     assert contents(out) == before
-    pipeline.run(shop, out, "zh", overwrite=True, progress=False, stages=pipeline.STAGES[-1:])
+    pipeline.run(shop, out, "zh", overwrite=True, progress=False, stages=STAGES[-1:])
     assert (
         'lang="zh-CN"' in page(out) and "movement.csv" not in contents(out) and foreign(out) == []
     )
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def broken_stage(shop, ctx):
-    raise RuntimeError("this stage fails")
+class Broken(Stage):
+    name, place = "odd", 15
+
+    def run(self, shop, results, ctx):
+        raise RuntimeError("this stage fails")
 
 
 @pytest.mark.parametrize(
@@ -238,28 +243,31 @@ def broken_stage(shop, ctx):
 )
 def test_a_run_that_fails_touches_nothing(shop, tmp_path, broken, error):
     """The report of last week is still there after this week's failed, and no half of a new one."""
-    out = pipeline.run(shop, tmp_path / "out", progress=False, stages=pipeline.STAGES[-1:]).parent
+    out = pipeline.run(shop, tmp_path / "out", progress=False, stages=STAGES[-1:]).parent
     before = contents(out)
     with pytest.raises(error):
         pipeline.run(shop, out, overwrite=True, progress=False, **broken)
     assert contents(out) == before and [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def unusable_stage(shop, ctx):
-    raise ShopError("nobody has bought on a second day")
+class Unusable(Stage):
+    name, place = "odd", 15
+
+    def run(self, shop, results, ctx):
+        raise ShopError("nobody has bought on a second day")
 
 
 @languages
 @pytest.mark.parametrize(
     "stage, reason",
     [
-        (broken_stage, "RuntimeError: this stage fails"),
-        (unusable_stage, "nobody has bought on a second day"),
+        (Broken(), "RuntimeError: this stage fails"),
+        (Unusable(), "nobody has bought on a second day"),
     ],
 )
 def test_a_stage_that_fails_becomes_a_sentence(shop, tmp_path, lang, stage, reason):
     """With its true reason; the other stages are there, and one warning is given."""
-    stages = (pipeline.STAGES[0], ("odd", stage), pipeline.STAGES[-1])
+    stages = [STAGES[0], stage, STAGES[-1]]
     with pytest.warns(ReportWarning, match=re.escape(reason)) as warned:
         html = page(
             pipeline.run(shop, tmp_path / "out", lang, progress=False, stages=stages).parent
@@ -277,14 +285,7 @@ def test_a_stage_that_fails_becomes_a_sentence(shop, tmp_path, lang, stage, reas
 @pytest.mark.parametrize("strict, code", [((), 0), (("--strict",), 1)])
 def test_the_command_warns_of_a_stage_that_fails(folder, main, monkeypatch, tmp_path, strict, code):
     """The report is there either way; one line on stderr, no traceback."""
-    monkeypatch.setattr(
-        pipeline.run,
-        "__defaults__",
-        tuple(
-            (("odd", broken_stage), pipeline.STAGES[-1]) if d is pipeline.STAGES else d
-            for d in pipeline.run.__defaults__
-        ),
-    )
+    monkeypatch.setattr(pipeline, "registered_stages", lambda: [Broken(), STAGES[-1]])
     found, _, stderr = main("run", "--data", folder, "--out", tmp_path / "out", *strict)
     assert (
         found == code and (tmp_path / "out" / "index.html").exists() and "Traceback" not in stderr
@@ -299,11 +300,14 @@ def test_the_command_warns_of_a_stage_that_fails(folder, main, monkeypatch, tmp_
 def test_no_memory_in_a_stage_is_no_sentence(shop, tmp_path):
     """Whatever came after it would be as unsure."""
 
-    def greedy(shop, ctx):
-        raise MemoryError
+    class Greedy(Stage):
+        name = "greedy"
+
+        def run(self, shop, results, ctx):
+            raise MemoryError
 
     with pytest.raises(MemoryError):
-        pipeline.run(shop, tmp_path / "out", progress=False, stages=(("greedy", greedy),))
+        pipeline.run(shop, tmp_path / "out", progress=False, stages=[Greedy()])
     assert not list(tmp_path.iterdir())
 
 
@@ -417,9 +421,7 @@ def test_words_from_the_log_are_shown_as_words(shop, tmp_path):
 def test_a_currency_is_no_formula(shop, tmp_path, lang):
     """One that looks like a formula of TeX is written as it is, in pictures too."""
     odd = replace(shop, currency="$x^$")
-    html = page(
-        pipeline.run(odd, tmp_path / "out", lang, progress=False, stages=pipeline.STAGES[:1]).parent
-    )
+    html = page(pipeline.run(odd, tmp_path / "out", lang, progress=False, stages=STAGES[:1]).parent)
     pictures = "".join(
         base64.b64decode(data).decode() for data in re.findall(r"svg\+xml;base64,([^\"]+)", html)
     )

@@ -12,7 +12,6 @@ from segtutorial.core.load import load_shop
 from segtutorial.core.section import Context
 from segtutorial.core.storage import read_model, write_model
 from segtutorial.core.tables import ShopError, day_start, utc_offsets
-from segtutorial.pipeline import until
 from segtutorial.shop import Shop, simulate_shop
 from segtutorial.simulation.corruption import add_dirt
 from segtutorial.simulation.log import CODES, ShopLog, frame_of, popular_page, start_of
@@ -93,22 +92,22 @@ def test_a_report_knows_nothing_of_its_own_moment():
     events = pd.DataFrame(
         {"user_id": 1, "item_id": 1, "action": "view", "ts": [NOON - 1, NOON, NOON + 1]}
     )
-    past = until(Shop(events), NOON)
-    assert past.behaviors["ts"].tolist() == [NOON - 1] and "2 rows" in past.notes[0]
+    past = Shop(events).before(NOON)
+    assert past.behaviors["ts"].tolist() == [NOON - 1] and past.notes == []
 
 
 def test_money_and_days_as_the_report_shows_them():
     ctx = Context(0, timezone="Asia/Shanghai")
     assert [ctx.money(cents) for cents in (1999, 9999, 10_000, 123_456_789, -50)] == [
-        "¥19.99",
-        "¥99.99",
-        "¥100",
-        "¥1,234,568",
-        "−¥0.50",
+        "CN¥19.99",
+        "CN¥99.99",
+        "CN¥100",
+        "CN¥1,234,568",
+        "-CN¥0.50",
     ]
     assert (
-        ctx.day(utc("2024-06-17 16:00")) == "2024-06-18"
-        and ctx.day(utc("2024-06-17 15:59")) == "2024-06-17"
+        ctx.day(utc("2024-06-17 16:00")) == "Jun 18, 2024"
+        and ctx.day(utc("2024-06-17 15:59")) == "Jun 17, 2024"
     )
 
 

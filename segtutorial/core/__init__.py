@@ -34,6 +34,19 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "load": [
             "load_shop",
         ],
+        "messages": [
+            "Words",
+            "languages",
+            "mark",
+        ],
+        "stages": [
+            "REGISTER",
+            "CustomerGroups",
+            "Results",
+            "Stage",
+            "in_order",
+            "register",
+        ],
         "section": [
             "Context",
             "Heading",

@@ -7,8 +7,6 @@ __all__ = [
     "FONTS",
     "COLORS",
     "STYLE",
-    "LANGUAGES",
-    "SIGNS",
     "plot_style",
     "drawn",
     "Table",
@@ -193,30 +191,28 @@ class Section:
 
 
 # %% ../../nbs/00e_section.ipynb #60e65589
-LANGUAGES = ("en", "zh")
-SIGNS = {"CNY": "¥", "JPY": "¥", "GBP": "£", "USD": "$", "EUR": "€"}
+from .messages import Words
 
 
 # %% ../../nbs/00e_section.ipynb #091c5254
 @dataclass
-class Context:
-    """What every stage is told: the language, the moment of the report, and what earlier stages
-    found.
+class Context(Words):
+    """What every stage is told: the language, the currency and the moment of the report.
 
     Attributes
     ----------
     as_of : int
         Seconds since 1970 UTC; nothing at or after this moment is used.
     lang : str
-        'en' or 'zh'.
+        Language of the report: 'en', or one that has a catalogue, such as 'zh'.
     currency, timezone : str
         Those of the shop.
-    results : dict
-        What a stage leaves for the stages after it, by the stage's name.
     random_state : int
         Seed of everything that uses chance.
     failures : list of str
         What could not be made, and why; `attempt` adds to it, and `segtutorial run` warns of each.
+    options : dict
+        What the user chose for single stages, by name, such as 'sentiment_model'.
 
     Raises
     ------
@@ -231,27 +227,14 @@ class Context:
     results: dict[str, Any] = field(default_factory=dict)
     random_state: int = 0
     failures: list[str] = field(default_factory=list)
+    options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.lang not in LANGUAGES:
-            raise ShopError(
-                f"lang: {self.lang!r} is not a language of the report; allowed: "
-                f"{', '.join(LANGUAGES)}"
-            )
+        Words.__init__(self, self.lang, self.currency, self.timezone)
 
     def t(self, en: str, zh: str) -> str:
         """The one of two texts that is in the report's language."""
         return zh if self.lang == "zh" else en
-
-    def money(self, cents: float) -> str:
-        """An amount with its sign, in whole units from a hundred up."""
-        units = cents / 100
-        digits = 0 if abs(units) >= 100 else 2
-        return f"{'−' if units < 0 else ''}{SIGNS.get(self.currency, self.currency + ' ')}{abs(units):,.{digits}f}"
-
-    def day(self, ts: float) -> str:
-        """The shop's calendar day of a moment, like 2024-06-18."""
-        return f"{pd.Timestamp(ts, unit='s', tz='UTC').tz_convert(self.timezone):%Y-%m-%d}"
 
 
 # %% ../../nbs/00e_section.ipynb #71a545c3
@@ -261,21 +244,18 @@ class ReportWarning(UserWarning):
 
 def failed(error: Exception) -> str:
     """The reason of an error in one line, for a sentence of the report."""
-    known = isinstance(error, ShopError)
     text = " ".join(str(error).split())
-    return (
-        text
-        if known
-        else f"an error of segtutorial itself, {type(error).__name__}{f': {text}' if text else ''}"
-    )
+    if isinstance(error, ShopError):
+        return text
+    return f"an error of segtutorial itself, {type(error).__name__}{f': {text}' if text else ''}"
 
 
 @contextmanager
 def attempt(
-    section: Section, ctx: Context, en: str, zh: str, quiet: bool = False
+    section: Section, ctx: Context, what: str, zh: str | None = None, quiet: bool = False
 ) -> Iterator[None]:
-    """Around the making of a part of the section: where it fails, the part becomes a sentence with
-    the reason.
+    """Around the making of a part of the section: a part that fails becomes a sentence with the
+    reason.
 
     Parameters
     ----------
@@ -283,8 +263,9 @@ def attempt(
         What the block added before it failed is taken out again.
     ctx : Context
         Its `failures` get a line.
-    en, zh : str
-        What is made, as the beginning of a sentence, such as 'The movement between tiers'.
+    what : str
+        What is made, as the beginning of a sentence, such as 'The movement between tiers': a
+        message, so wrapped in `mark` where it is written.
     quiet : bool
         Whether a `ShopError` is expected of some logs, and no failure.
     """
@@ -297,10 +278,11 @@ def attempt(
         reason = failed(error)
         del section.parts[start:]
         section.say(
-            ctx.t(
-                f"{en}: not shown, because of this: {reason.rstrip('.')}.",
-                f"{zh}：未显示，原因：{reason.rstrip('.')}。",
+            ctx.gettext(
+                "{part}: not shown, because of this: {reason}.",
+                part=ctx.gettext(what) if zh is None else ctx.t(what, zh),
+                reason=reason.rstrip("."),
             )
         )
         if not (quiet and isinstance(error, ShopError)):
-            ctx.failures.append(f"{section.key}: {en[0].lower()}{en[1:]}: {reason}")
+            ctx.failures.append(f"{section.key}: {what[0].lower()}{what[1:]}: {reason}")

@@ -24,9 +24,10 @@ __all__ = [
 # %% ../../nbs/00a_tables.ipynb #ff12bca7
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -195,6 +196,18 @@ def _no_rows() -> pd.DataFrame:
     )
 
 
+def _rows_before(table: Any, end: int) -> Any:
+    """The rows of a table, of any dataframe library, whose `ts` is below `end` or unknown."""
+    if isinstance(table, pd.DataFrame):
+        kept = ~(table["ts"] >= end).fillna(False).astype(bool)
+        return table[kept].reset_index(drop=True)
+    import narwhals as nw  # here: on pandas nobody needs it
+
+    early = (nw.col("ts") < end) | nw.col("ts").is_null()
+    return nw.from_native(table).filter(early).to_native()
+
+
+# %% ../../nbs/00a_tables.ipynb #5h0p0001
 @dataclass
 class Shop:
     """The tables of one shop, as `CONTRACT` has them, and what is needed to read them.
@@ -229,6 +242,35 @@ class Shop:
     def tables(self) -> dict[str, pd.DataFrame]:
         """The tables that this shop has, by name."""
         return {name: getattr(self, name) for name in CONTRACT if getattr(self, name) is not None}
+
+    def before(self, as_of: int | str) -> "Shop":
+        """The shop as it was known at a moment: no event, review or impression at or after it.
+
+        This is the one way to cut a shop. Rows without a time stay, and products have no time.
+
+        Parameters
+        ----------
+        as_of : int or str
+            Seconds since 1970 UTC, or a day of the shop: then its beginning.
+
+        Returns
+        -------
+        Shop
+            A new one; tables of pandas begin with row 0 again. The truth of a simulated shop is
+            not cut.
+
+        Raises
+        ------
+        ShopError
+            `as_of` is neither seconds nor a day.
+        """
+        end = to_timestamp(as_of, self.timezone)
+        past = {
+            name: _rows_before(table, end)
+            for name, table in self.tables().items()
+            if name != "products"
+        }
+        return replace(self, **past, notes=[*self.notes])
 
     def __repr__(self) -> str:
         days = local_time(self.behaviors["ts"], self.timezone).dropna()

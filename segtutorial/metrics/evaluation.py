@@ -749,7 +749,7 @@ def _say_ranking(section: Section, behaviors: pd.DataFrame, ctx: Context) -> Non
     if len(users) > SAMPLE:
         section.say(
             ctx.t(
-                f"Judged on {SAMPLE:,} customers drawn at random from {len(users):,}.",
+                f"ListMetrics on {SAMPLE:,} customers drawn at random from {len(users):,}.",
                 f"以下评估基于从 {len(users):,} 位客户中随机抽取的 {SAMPLE:,} 位。",
             )
         )

@@ -50,7 +50,7 @@ def class_hits(
     ----------
     behaviors : DataFrame
         Cleaned, of known users, up to `ctx.as_of`.
-    model : OnEvents
+    model : EventRecommender
         Fitted here on what came before.
     ctx : Context
     k : int
@@ -176,7 +176,7 @@ def lists(
     shop : Shop
         Its products give titles, and what is in stock: 1 piece or more, or not known.
     behaviors : DataFrame
-    model : OnEvents or MostPopular
+    model : EventRecommender or MostPopular
     customers : DataFrame
         `user_id`, `class_en`, `class_zh`.
     k : int

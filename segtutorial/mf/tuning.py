@@ -48,7 +48,7 @@ class EventRecommender:
         self.model, self.weights, self.actions, self.how = model, weights, actions, how
 
     def __repr__(self) -> str:
-        return f"OnEvents({self.model!r}, weights={self.weights})"
+        return f"EventRecommender({self.model!r}, weights={self.weights})"
 
     def fit(
         self, events: pd.DataFrame, callback: Callable[[int, Any], bool] | None = None
@@ -102,8 +102,8 @@ class EventRecommender:
         ShopError
             k below 1, nothing allowed, or not fitted.
         """
-        if not hasattr(self, "told_"):
-            raise ShopError("OnEvents is not fitted; call fit first")
+        if not hasattr(self, "interactions_"):
+            raise ShopError("EventRecommender is not fitted; call fit first")
         k = whole("k", k, where="recommend")
         rows, items = self.interactions_.rows(user_ids), self.interactions_.item_ids
         mask = None if allowed is None else items.isin(ids("allowed", allowed, "recommend"))

@@ -197,7 +197,7 @@ class FittedModel:
     """
 
     names: tuple[str, ...] = ()
-    extra: tuple[str, ...] = ("loglik_", "notes_", "settled_")
+    extra: tuple[str, ...] = ("loglik_", "notes_", "identified_")
 
     def _search(
         self,
@@ -356,7 +356,7 @@ class FittedModel:
 
     @classmethod
     def _made(cls, header: dict[str, Any], theta: np.ndarray, covariance: np.ndarray) -> Self:
-        model, p, settled = cls(), len(cls.names), np.array(header["settled_"], dtype=float)
+        model, p, settled = cls(), len(cls.names), np.array(header["identified_"], dtype=float)
         check_arrays(
             {"theta": theta, "covariance": covariance, "settled": settled},
             {"theta": (p,), "covariance": (p, p), "settled": (p,)},
@@ -443,7 +443,7 @@ class OrderModel(FittedModel):
     covariance_ : float (p, p)
         Of the logarithms of the parameters, in the order of `names`. A direction in which the log
         settles nothing (a standard deviation above 3) is left out.
-    settled_ : list of bool
+    identified_ : list of bool
         Of each parameter, whether it has an interval of its own.
     notes_ : list of str
         What the log cannot settle, in words, and which simpler model the fit has become.

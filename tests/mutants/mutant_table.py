@@ -16,7 +16,7 @@ TESTS = {
     "files": ("test_shop_by_hand.py", "test_random_dirt.py"),
     "clean": ("test_shop_by_hand.py", "test_random_dirt.py"),
     "course": ("test_course_by_hand.py", "test_workbook.py"),
-    "report": ("test_shop_by_hand.py", "test_report.py"),
+    "report": ("test_stages.py", "test_shop_by_hand.py", "test_report.py"),
     "features": ("test_features_by_hand.py", "test_features.py"),
     "metrics": ("test_metrics_by_hand.py", "test_metrics.py"),
     "text": ("test_text_by_hand.py", "test_text.py"),
@@ -137,7 +137,12 @@ FAULTS = [
         ("rescaled ratings exceed 5 stars", "_rating", "1 + 4 * _1 / _2", "1 + 5 * _1 / _2"),
         ("milliseconds are read as seconds", "_times", "values // UNITS.get(style, 1)", "values"),
         ("ids lose their leading zeros", "_settle_ids", "'0|[1-9][0-9]{0,17}'", "'[0-9]{1,18}'"),
-        ("the report uses an event at as_of", "until", "_1['ts'] < as_of", "_1['ts'] <= as_of"),
+        (
+            "the past holds an event at as_of",
+            "_rows_before",
+            "table['ts'] >= end",
+            "table['ts'] > end",
+        ),
     ),
     *of(
         "clean",
@@ -177,10 +182,13 @@ FAULTS = [
     ),
     *of(
         "report",
-        ("the report's days are UTC days", "Context.day", "_1.tz_convert(self.timezone)", "_1"),
+        ("a stage runs before what it needs", "in_order", "_before(stage, other)", "False"),
+        ("half of a part that failed stays", "attempt", "del section.parts[start:]", "pass"),
+        ("--strict is ignored", "_run", "failures > 0 and args.strict", "False"),
+        ("the report's days are UTC days", "Words.day", "_1.tz_convert(self.timezone)", "_1"),
         (
             "small amounts are shown without cents",
-            "Context.money",
+            "Words.money",
             "0 if abs(units) >= 100 else 2",
             "0",
         ),
