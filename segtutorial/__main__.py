@@ -4,9 +4,9 @@ import sys
 
 
 def main() -> int:
-    """The exit code of `segtutorial.pipeline.main`; 130 where the loading itself was interrupted."""
+    """The exit code of `segtutorial.cli.main`; 130 where the loading itself was interrupted."""
     try:
-        from segtutorial.pipeline import main as run
+        from segtutorial.cli import main as run
 
         return run()
     except KeyboardInterrupt:

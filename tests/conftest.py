@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import Phase, settings
 
+from segtutorial import cli as commands
 from segtutorial import pipeline
 from segtutorial.core.datasets import on_machine
 from segtutorial.shop import simulate_shop, write_shop
@@ -127,7 +128,7 @@ def main(capsys):
         handler = signal.getsignal(signal.SIGTERM)
         capsys.readouterr()
         try:
-            code = pipeline.main([*map(str, arguments)])
+            code = commands.main([*map(str, arguments)])
         except SystemExit as stop:  # argparse
             code = stop.code
         finally:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from segtutorial import pipeline
+from segtutorial import cli, pipeline
 from segtutorial.core import folders
 from segtutorial.core.folders import MARK, foreign
 from segtutorial.core.section import ReportWarning
@@ -124,7 +124,7 @@ class Killing:
         try:
             for place, name, true in kept:
                 setattr(place, name, wrapped(true))
-            code = pipeline.main(
+            code = cli.main(
                 [
                     "run",
                     "--data",

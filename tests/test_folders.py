@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segtutorial import pipeline
+from segtutorial import cli, pipeline
 from segtutorial.core import folders
 from segtutorial.core.exports import as_plain_text, as_written, hide_ids, id_key, write_csv
 from segtutorial.core.folders import MARK, check_out, foreign, new_file, new_folder, read_mark
@@ -647,7 +647,7 @@ def test_a_fault_of_the_library_is_one_line_and_the_traceback_on_demand(
     def broken(*given, **named):
         raise KeyError("net_quantity")
 
-    monkeypatch.setattr(pipeline, "load_shop", broken)
+    monkeypatch.setattr(cli, "load_shop", broken)
     code, _, stderr = main("check", "--data", tiny_folder)
     assert (
         code == 1

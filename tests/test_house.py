@@ -25,7 +25,7 @@ WINGS = {
     "value": "scoring migration bgnbd clv paretonbd backtest stage",
     "mf": "matrix topk sgd ials ease tuning stage",
 }
-TOP = ["pipeline"]  # above all wings
+TOP = ["pipeline", "cli"]  # above all wings
 FACES = [*WINGS, "shop"]
 ORDER = [f"{wing}.{name}" for wing, names in WINGS.items() for name in names.split()] + TOP
 BY_HAND = {"__init__", "__main__", "_modidx", "shop"}
@@ -134,7 +134,7 @@ def test_a_face_loads_nothing_heavy(name):
     assert (out.returncode, out.stdout.split(), out.stderr) == (0, [], "")
 
 
-@pytest.mark.parametrize("code", ["from segtutorial.value import *", "import segtutorial.pipeline"])
+@pytest.mark.parametrize("code", ["from segtutorial.value import *", "import segtutorial.cli"])
 def test_what_needs_no_torch_loads_none(code):
     code = f"{code}\nimport sys; print('torch' in sys.modules)"
     out = subprocess.run(

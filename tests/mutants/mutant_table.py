@@ -119,6 +119,7 @@ FAULTS = [
             "cells.str.match(_RUNS)",
             "cells.str.match('[=+@-]')",
         ),
+        ("--no-ids hides nothing", "_without_ids", "hide_ids(frame[name], key)", "frame[name]"),
         ("hidden ids need no key", "hide_ids", "hmac.digest(key, *_1)", "hmac.digest(b'', *_1)"),
     ),
     *of(
