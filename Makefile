@@ -3,15 +3,19 @@
 BIN = .venv/bin
 NAME = all
 
-.PHONY: help setup run test lab bench mutants stress export messages lock clean
+MODULE =
+
+.PHONY: help setup run check test chapter lab bench mutants stress export messages lock clean
 
 help:
 	@echo 'make run      the pipeline on the shipped shop: report/index.html'
 	@echo 'make lab      the learner edition in JupyterLab: workbook/; what you write there stays'
-	@echo 'make test     everything that CI checks'
+	@echo 'make check    two minutes of that: what is generated, lint, the quick tests of what changed'
+	@echo 'make test     everything that CI checks (one chapter: NAME=06c)'
 	@echo 'make bench    the benchmarks, to bench/results/ (one of them: NAME=...)'
 	@echo 'make mutants  whether the tests notice deliberate faults; long, figure to BENCHMARKS.md'
 	@echo 'make stress   killed runs, small shops and fuzz tests by the hundred; long, figures to BENCHMARKS.md'
+	@echo 'make chapter  a new chapter that passes all checks: NAME=07_behavior MODULE=behavior.funnel'
 	@echo 'make export   modules, exercises, clean notebooks and README from the notebooks'
 	@echo 'make messages the catalogues of translations, from the sentences in the library'
 	@echo 'make lock     requirements.lock from settings.ini'
@@ -24,8 +28,14 @@ setup:
 run: setup
 	@$(BIN)/segtutorial run --data data --out report --overwrite
 
+check: setup
+	@$(BIN)/python .ci/check
+
 test: setup
-	@.ci/test
+	@.ci/test $(filter-out all,$(NAME))
+
+chapter: setup
+	@$(BIN)/python .ci/chapter $(NAME) $(MODULE)
 
 lab: setup
 	@$(BIN)/segtutorial workbook --from nbs --out workbook
