@@ -166,13 +166,13 @@ def main() -> None:
             ),
             row(
                 small,
-                "times faster than ranx",
+                "times as fast as ranx",
                 [run["whole"] / run["ours"] for run in both],
                 peer="ranx, lists built too",
             ),
             row(
                 small,
-                "times faster than ranx",
+                "times as fast as ranx",
                 [run["alone"] / run["ours"] for run in both],
                 peer="ranx, evaluate alone",
             ),
