@@ -22,13 +22,17 @@ HEAD = """\
 
 # The chapters
 
-Each chapter is a notebook. Its main notebook gives the question and the answer; its parts, below it, build what the main one uses.
-Every notebook exports one module of the library: what you read is what runs. Notebooks without exercises are small on purpose.
+Each chapter is a notebook. Its main notebook gives the question and the answer; its parts, below
+it, build what the main one uses. Every notebook exports one module of the library: what you read is
+what runs. Notebooks without exercises are small on purpose.
 
 - **In a hurry**: read the main chapters (bold), {mains} minutes.
-- **An analyst**: [00](00_shop.ipynb), [01](01_clean.ipynb), [06](06_value.ipynb), [05](05_sentiment.ipynb), [22](22_pipeline.ipynb); then run it on your own data.
-- **A lecturer or student**: each chapter's parts first, then its main; `make lab` opens the edition with exercises to solve.
-- **An engineer**: [00a](00a_tables.ipynb), [00e stages](00e_stages.ipynb), [22](22_pipeline.ipynb) and [22a](22a_commands.ipynb), then the wing that you want to change.
+- **An analyst**: [00](00_shop.ipynb), [01](01_clean.ipynb), [06](06_value.ipynb),
+  [05](05_sentiment.ipynb), [22](22_pipeline.ipynb); then run it on your own data.
+- **A lecturer or student**: each chapter's parts first, then its main; `make lab` opens the edition
+  with exercises to solve.
+- **An engineer**: [00a](00a_tables.ipynb), [00e stages](00e_stages.ipynb),
+  [22](22_pipeline.ipynb) and [22a](22a_commands.ipynb), then the wing that you want to change.
 
 | notebook | module | minutes | what you can do after it |
 |---|---|---|---|

@@ -13,7 +13,8 @@ from datetime import date
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FIELDS = "task metric ours low high peer peers_value target met n_runs machine device date commit".split()
+FIELDS = "task metric ours low high peer peers_value target met n_runs".split()
+FIELDS += "machine device date commit".split()
 
 
 def machine() -> str:

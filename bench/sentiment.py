@@ -288,7 +288,12 @@ def speed(pool):
     shown = "; ".join(f"{name} {np.median(values):,.0f}" for name, values in peers.items())
     return [
         line("speed", "reviews a second, batch, 2 cores", batch, 20_000, peer=shown, digits=0),
-        line("speed", "times as fast as SnowNLP", np.array(batch) / np.array(peers["SnowNLP"]), digits=0),
+        line(
+            "speed",
+            "times as fast as SnowNLP",
+            np.array(batch) / np.array(peers["SnowNLP"]),
+            digits=0,
+        ),
         line(
             "speed",
             "one review, p99 of 3,000, ms",

@@ -24,7 +24,13 @@ file = "online_retail.csv.gz"
 money = "yuan"
 negative_quantity = "return"
 constants = { action = "buy" }
-columns = { user_id = "CustomerID", item_id = "StockCode", order_id = "InvoiceNo", ts = "InvoiceDate", price = "UnitPrice", quantity = "Quantity" }
+[behaviors.columns]
+user_id = "CustomerID"
+item_id = "StockCode"
+order_id = "InvoiceNo"
+ts = "InvoiceDate"
+price = "UnitPrice"
+quantity = "Quantity"
 """
 
 

@@ -1,4 +1,4 @@
-"""What nbval needs to know to run these notebooks as they are stored: cleaned, and with nbdev's directives."""
+"""What nbval needs to run these notebooks as they are stored: cleaned, with nbdev's directives."""
 
 import re
 from configparser import ConfigParser
@@ -14,7 +14,8 @@ SKIP = re.compile(
     r"^#\|\s*(eval:\s*false|" + "|".join(ini["DEFAULT"]["tst_flags"].split()) + r")\s*$",
     re.MULTILINE,
 )
-said = []  # (notebook, line): what cells skipped of their own accord, because their data is not here
+# (notebook, line): what cells skipped of their own accord, because their data is not here
+said = []
 
 
 def execute_cell_input(self, cell_input, allow_stdin=None):

@@ -1,4 +1,4 @@
-"""The command `segtutorial`, and `python -m segtutorial`: Ctrl-C is as quiet while the libraries load as it is later."""
+"""The command `segtutorial`: Ctrl-C is as quiet while the libraries load as it is later."""
 
 import sys
 

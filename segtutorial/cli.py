@@ -415,7 +415,7 @@ def _any_terminal() -> None:
 
 
 def _lacks_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out; PyTorch and Arrow have words of their own for it."""
+    """Whether an error says that memory ran out, in the words of Python, PyTorch or Arrow."""
     words = (
         "not enough memory",
         "can't allocate memory",

@@ -229,7 +229,7 @@ def _sections(
     ctx: Context,
     step: Callable[[str], None],
 ) -> list[Section]:
-    """The sections of all stages, in the order of the page; the stages run in that of their needs."""
+    """The sections in the order of the page; stages run in the order of their needs."""
     made = {}
     for stage in in_order(stages):
         step(stage.name)

@@ -107,7 +107,7 @@ def process():
 
 @pytest.fixture(scope="session")
 def cli(process):
-    """`cli(*arguments)` runs the command line as a process to its end: (exit code, stdout, stderr)."""
+    """`cli(*arguments)` runs a command as a process to its end: (exit code, stdout, stderr)."""
 
     def run(*arguments):
         with process(*arguments) as started:

@@ -113,7 +113,9 @@ def test_a_phone_does_not_scroll_the_page_sideways(seen, lang, width):
     """Wide tables scroll inside their own frame; the page itself is as wide as the phone."""
     page, window, outside = seen(lang, width).execute_script("""
         const wide = document.documentElement.scrollWidth, held = e => e.closest('.wide') !== null;
-        return [wide, innerWidth, [...document.body.querySelectorAll('*')].filter(e => !held(e) && e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 80))]""")
+        return [wide, innerWidth, [...document.body.querySelectorAll('*')]
+            .filter(e => !held(e) && e.getBoundingClientRect().right > innerWidth + 1)
+            .map(e => e.outerHTML.slice(0, 80))]""")
     assert window == width and page <= window and outside == []
 
 

@@ -109,7 +109,7 @@ def test_what_fits_nowhere_or_too_often_is_an_error(target, find):
 
 
 def test_layout_and_place_do_not_matter(tmp_path):
-    """The same function, laid out otherwise and in a module of another name, holds the same fault."""
+    """The same function, laid out otherwise in another module, holds the same fault."""
     fault = Fault("one", "mean", "total / max(n, 1)", "total / n", "shop")
     moved = """
 import os

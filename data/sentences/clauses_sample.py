@@ -1,9 +1,11 @@
-"""The clauses of `clauses.csv`, found again in the published reviews: prints hash, part and clause, which are not to be passed on.
+"""The clauses of `clauses.csv`, found again in the published reviews: prints hash, part and clause,
+which are not to be passed on.
 
     SEGTUTORIAL_DATA=… python data/sentences/clauses_sample.py
 
-Part 'random': all clauses of 14 random reviews of each of the ten categories and of 20 of take-away food, of which 300 are drawn. Part 'topup': for each of the aspects that few clauses
-speak of, 16 more from all clauses that hold a common word of it.
+Part 'random': all clauses of 14 random reviews of each of the ten categories and of 20 of take-away
+food, of which 300 are drawn. Part 'topup': for each of the aspects that few clauses speak of, 16
+more from all clauses that hold a common word of it.
 """
 
 import re
