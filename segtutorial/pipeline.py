@@ -115,7 +115,7 @@ def _facts(shop: Shop, ctx: Context) -> list[tuple[str, str]]:
         customers, orders, money = [], 0, 0
     return [
         (ctx.gettext("users in the log"), ctx.number(shop.behaviors["user_id"].nunique())),
-        (ctx.gettext("customers"), ctx.number(len(customers))),
+        (ctx.gettext("customers with orders"), ctx.number(len(customers))),
         (ctx.gettext("orders"), ctx.number(orders)),
         (ctx.gettext("revenue kept"), ctx.money(money) if money else "–"),
     ]

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from segtutorial import features
 from segtutorial.clean import clean
 from segtutorial.core.section import Context, Table
+from segtutorial.core.stages import Results
 from segtutorial.features import (
     FEATURES,
     ITEM_FEATURES,
@@ -31,7 +32,7 @@ from segtutorial.features import (
     orders,
     user_features,
 )
-from segtutorial.features.users import report
+from segtutorial.features.stage import FeaturesStage
 from segtutorial.shop import ACTIONS, Shop, ShopError, day_start, simulate_shop
 
 NAMES, COUNTS = list(FEATURES["name"]), set(FEATURES.loc[FEATURES["null"] == "never", "name"])
@@ -589,18 +590,25 @@ def test_no_call_that_spark_lacks():
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_report(cleaned, lang):
     ctx = Context(day_start("2024-03-31"), lang)
-    section = report(cleaned, ctx)
+    results = Results()
+    section = FeaturesStage().run(cleaned, results, ctx)
     tables = {part.name: part for part in section.parts if isinstance(part, Table)}
-    assert list(tables) == ["user_features", "feature_list", "item_features", "attributes", "thin"]
-    same(ctx.results["features"]["users"], user_features(cleaned, ctx.as_of), COUNTS)
+    assert list(tables) == [
+        "user_features",
+        "feature_list",
+        "item_features",
+        "attributes",
+        "catalogue_gaps",
+    ]
+    same(results[FeaturesStage].users, user_features(cleaned, ctx.as_of), COUNTS)
     assert (
         len(tables["item_features"].frame)
-        == len(ctx.results["features"]["items"])
+        == len(results[FeaturesStage].items)
         == len(item_features(cleaned, ctx.as_of))
     )
     assert np.allclose(
         tables["user_features"].frame["monetary"].dropna() * 100,
-        ctx.results["features"]["users"]["monetary"].dropna(),
+        results[FeaturesStage].users["monetary"].dropna(),
     )
 
 
@@ -611,7 +619,7 @@ def test_report_without_products_reviews_and_prices(cleaned):
         products=None,
         reviews=None,
     )
-    section = report(bare, Context(day_start("2024-03-31")))
+    section = FeaturesStage().run(bare, Results(), Context(day_start("2024-03-31")))
     assert any(
         "no categories, or no prices" in part for part in section.parts if isinstance(part, str)
     )

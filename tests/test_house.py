@@ -18,13 +18,13 @@ WINGS = {
     " completeness",
     "simulation": "market phrases grammar log shopper corruption simulator",
     "course": "workbook edition",
-    "clean": "rules returns cleaning",
-    "features": "orders activity preferences items users",
-    "metrics": "split ranking baselines binary evaluation",
+    "clean": "rules returns cleaning stage",
+    "features": "orders activity preferences items users stage",
+    "metrics": "split ranking baselines binary intervals evaluation signals stage",
     "text": "tokens vectors keywords streaming features",
     "sentiment": "classifiers negation aspects textcnn ensemble opinions shipped",
-    "value": "scoring migration bgnbd clv paretonbd backtest stage",
-    "mf": "matrix topk sgd ials ease tuning stage",
+    "value": "scoring migration bgnbd clv paretonbd backtest outlook outlook_section stage",
+    "mf": "matrix topk sgd ials ease tuning customer_lists stage",
 }
 TOP = ["pipeline", "cli"]  # above all wings
 FACES = [*WINGS, "shop"]

@@ -16,13 +16,14 @@ from hypothesis import strategies as st
 from segtutorial import mf
 from segtutorial.clean import clean
 from segtutorial.core.section import Context, Picture, Table
+from segtutorial.core.stages import Results
 from segtutorial.core.tables import ShopError
 from segtutorial.metrics import MostPopular
 from segtutorial.mf.ease import EASE, Blend
 from segtutorial.mf.ials import IALS, _Side, plan, solve
 from segtutorial.mf.matrix import Interactions, as_matrix
 from segtutorial.mf.sgd import MF, find_rate
-from segtutorial.mf.stage import report
+from segtutorial.mf.stage import MFStage
 from segtutorial.mf.topk import leave_one_out_metrics, top_k
 from segtutorial.mf.tuning import EventRecommender, search
 
@@ -413,7 +414,7 @@ def test_lists_know_nothing_of_what_comes_later(shop):
     one, other = (
         next(
             part.frame
-            for part in report(each, ctx).parts
+            for part in MFStage().run(each, Results(), ctx).parts
             if isinstance(part, Table) and part.name == "recommendations"
         )
         for each in (cleaned, past)
@@ -422,7 +423,7 @@ def test_lists_know_nothing_of_what_comes_later(shop):
 
 
 def test_the_picture_and_tables_have_their_names(shop):
-    section = report(shop, Context(int(shop.behaviors["ts"].max()) + 1))
+    section = MFStage().run(shop, Results(), Context(int(shop.behaviors["ts"].max()) + 1))
     assert {part.name for part in section.parts if isinstance(part, Table)} >= {
         "recommended_most",
         "recommendations",
@@ -527,7 +528,7 @@ def test_the_report_says_where_all_is_sold_out(lang, says, cleaned):
     )
 
     def said(shop):
-        section = report(shop, ctx)
+        section = MFStage().run(shop, Results(), ctx)
         made = next(
             part.frame
             for part in section.parts
@@ -539,7 +540,7 @@ def test_the_report_says_where_all_is_sold_out(lang, says, cleaned):
     text, made = said(stocked(shop, dict.fromkeys(ids, 0)))
     assert all(word in text for word in says) and len(made)
     text, made = said(stocked(shop, dict.fromkeys(ids, 0) | {ids[4]: None}))
-    assert ("not known: 1" in text or "库存未知的商品（1 种）" in text) and set(
+    assert ("only the 1 item whose" in text or "库存未知的商品（1 种）" in text) and set(
         made["item_id"]
     ) == {ids[4]}
     for fine in (

@@ -8,7 +8,6 @@ import scipy.sparse as sp
 import torch
 
 from segtutorial import mf
-from segtutorial.core.section import Context
 from segtutorial.metrics import MostPopular
 from segtutorial.mf.ease import EASE, Blend
 from segtutorial.mf.ials import IALS, solve
@@ -214,7 +213,7 @@ def test_customers_are_classed_as_they_were_at_the_cut():
         action="buy", ts=(1_700_000_000 + 86_400 * events["day"]).astype(int), quantity=1, price=100
     )
     model = EventRecommender(IALS(n_factors=2, n_epochs=2), mf.WEIGHTS)
-    table, cut = mf.class_hits(events, model, Context(int(events["ts"].max()) + 1))
+    table, cut = mf.class_hits(events, model, "Asia/Shanghai")
     assert (
         events.loc[events["day"] < 20, "ts"].max()
         < cut

@@ -24,6 +24,11 @@ NO_FAULTS = {
     "simulation/phrases",
     "simulation/grammar",
     "value/stage",
+    "value/outlook_section",
+    "clean/stage",
+    "features/stage",
+    "metrics/stage",
+    "mf/stage",
 }
 
 

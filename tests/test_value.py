@@ -11,6 +11,7 @@ import pytest
 from segtutorial.clean import clean
 from segtutorial.core.datasets import fetch_cdnow, on_machine
 from segtutorial.core.section import Context
+from segtutorial.core.stages import Results
 from segtutorial.core.tables import ShopError
 from segtutorial.shop import Shop, simulate_shop
 from segtutorial.value import (
@@ -27,7 +28,7 @@ from segtutorial.value import (
     repeat_orders,
     simulate_pareto_nbd,
 )
-from segtutorial.value.stage import report
+from segtutorial.value.stage import ValueStage
 
 MADE = (0.6, 40.0, 0.8, 2.5)
 
@@ -541,12 +542,14 @@ def test_the_section_says_how_many_lines_are_guests(small, guests):
         currency=small.currency,
     )
     cleaned = clean(shop, guests=guests)
-    ctx = Context(int(shop.behaviors["ts"].max()) + 1, results={"clean": cleaned})
+    ctx = Context(int(shop.behaviors["ts"].max()) + 1)
+    results = Results()
+    results.add(cleaned)
     said = next(
         part
-        for part in report(cleaned.shop, ctx).parts
+        for part in ValueStage().run(cleaned.shop, results, ctx).parts
         if isinstance(part, str) and "not there yet" in part
     )
     share = float(re.search(r"([\d.]+)% of all lines bought", said)[1]) / 100
     assert abs(share - lost.sum() / buys.sum()) < 0.02  # a few lines are rejected for other reasons
-    assert ctx.results["value"]["future_tier"].notna().all()
+    assert results[ValueStage].customers["future_tier"].notna().all()

@@ -13,7 +13,6 @@ __all__ = [
     "scaler",
     "Cleaned",
     "clean",
-    "report",
 ]
 
 # %% ../../nbs/01_clean.ipynb #1bcf41ab
@@ -37,7 +36,7 @@ from sklearn.preprocessing import (
 )
 
 from ..core.arguments import check_zone
-from ..core.section import Context, Section
+from ..core.messages import mark, worded
 from ..core.tables import CONTRACT, Shop, ShopError, day_start, local_time
 from .returns import net_returns
 from .rules import same_kind, schema, typed, violations
@@ -183,11 +182,11 @@ def _broken(
         raise ShopError(f"{sieve.name}: {error}") from None
     broken = broken[broken["column"] != spared].drop_duplicates("index")
     for (column, allowed), cases in broken.groupby(["column", "allowed"]):
-        yield (
-            f"no {column}" if allowed == "a value" else f"{column} is not {allowed}",
-            pd.Series(True, index=cases["index"]),
-            column,
-        )
+        if allowed == "a value":
+            check = worded("no {column}", column=column)
+        else:
+            check = worded("{column} is not {allowed}", column=column, allowed=allowed)
+        yield check, pd.Series(True, index=cases["index"]), column
 
 
 def _letters(sieve: _Sieve) -> None:
@@ -204,7 +203,9 @@ def _letters(sieve: _Sieve) -> None:
         ):
             values = normalize_text(sieve.frame[column])
             sieve.change(
-                f"{kind} in another form of its letters",
+                mark("id in another form of its letters")
+                if kind == "id"
+                else mark("text in another form of its letters"),
                 column,
                 values.mask(values == "") if kind == "id" else values,
             )
@@ -228,7 +229,10 @@ def _unusual_prices(sieve: _Sieve, factor: float) -> None:
     usual = buys.groupby("item_id")["price"].agg(["median", "size"])
     ratio = buys["price"].astype(float) / buys["item_id"].map(usual["median"]).astype(float)
     off = ((ratio > factor) | (ratio < 1 / factor)) & (buys["item_id"].map(usual["size"]) >= 5)
-    sieve.reject(f"price more than {factor:g} times off the item's usual price", off, "price")
+    check = worded(
+        "price more than {factor} times off the item's usual price", factor=f"{factor:g}"
+    )
+    sieve.reject(check, off, "price")
 
 
 def _bots(sieve: _Sieve, most: int, timezone: str) -> None:
@@ -246,7 +250,7 @@ def _bots(sieve: _Sieve, most: int, timezone: str) -> None:
         sieve.frame.loc[sieve.frame["action"] == "buy", "user_id"]
     )
     sieve.reject(
-        f"bot: more than {most:,} views on one day and no buy",
+        worded("bot: more than {most} views on one day and no buy", most=f"{most:,}"),
         sieve.frame["user_id"].isin(bots),
         "user_id",
     )
@@ -254,10 +258,13 @@ def _bots(sieve: _Sieve, most: int, timezone: str) -> None:
 
 def _duplicates(sieve: _Sieve, column: str) -> None:
     same = sieve.frame.duplicated([c for c in sieve.frame.columns if c != "row"])
-    sieve.reject("same in every column as a row before it", same, column)
+    sieve.reject(mark("same in every column as a row before it"), same, column)
 
 
 # %% ../../nbs/01_clean.ipynb #0b39621c
+_WITHOUT = mark("buy without {column}"), mark("buy or return without {column}")
+
+
 def _clean_behaviors(
     sieve: _Sieve, products: pd.DataFrame | None, timezone: str, policy: dict[str, Any]
 ) -> None:
@@ -270,24 +277,25 @@ def _clean_behaviors(
         if not missing[
             events(*needed)
         ].all():  # a shop that never writes prices is another matter: it has no money features
-            sieve.reject(f"{' or '.join(needed)} without {column}", missing, column)
+            check = worded(_WITHOUT[len(needed) - 1], column=column)
+            sieve.reject(check, missing, column)
     if policy["zero_price"] == "reject":
         sieve.reject(
-            "price 0: a gift or an adjustment",
+            mark("price 0: a gift or an adjustment"),
             events("buy", "return") & (sieve.frame["price"] == 0),
             "price",
         )
     sieve.reject(
-        "not a product",
+        mark("not a product"),
         sieve.frame["item_id"].astype("str").isin([str(item) for item in policy["not_items"]]),
         "item_id",
     )
     if products is not None:
         unknown = ~sieve.frame["item_id"].isin(products["item_id"])
         if policy["unknown_items"] == "reject":
-            sieve.reject("item that is not in products", unknown, "item_id")
+            sieve.reject(mark("item that is not in products"), unknown, "item_id")
         else:
-            sieve.note("item that is not in products", "noted", unknown.sum())
+            sieve.note(mark("item that is not in products"), "noted", unknown.sum())
     if policy["duplicates"] == "reject":
         _duplicates(sieve, "ts")
     _unusual_prices(sieve, policy["price_factor"])
@@ -296,16 +304,16 @@ def _clean_behaviors(
     sieve.frame = sieve.frame.assign(net_quantity=net)
     if policy["orphan_returns"] == "reject":
         alone = events("return") & (orphaned == sieve.frame["quantity"])
-        sieve.reject("return of something that was not bought in this log", alone, "quantity")
+        sieve.reject(mark("return of something that was not bought in this log"), alone, "quantity")
     back = events("buy") & (sieve.frame["net_quantity"] < sieve.frame["quantity"])
-    sieve.note("buy that came back, in part or whole", "noted", back.fillna(False).sum())
+    sieve.note(mark("buy that came back, in part or whole"), "noted", back.fillna(False).sum())
 
 
 def _clean_reviews(sieve: _Sieve, policy: dict[str, Any]) -> None:
     silent = sieve.frame["text"].fillna("").eq("")
     if "rating" in sieve.frame:
         silent &= sieve.frame["rating"].isna()
-    sieve.reject("neither stars nor text", silent, "text")
+    sieve.reject(mark("neither stars nor text"), silent, "text")
     if policy["duplicates"] == "reject":
         _duplicates(sieve, "text")
 
@@ -522,7 +530,9 @@ def clean(
         _whole(sieve)
     if "products" in sieves:
         sieves["products"].reject(
-            "item that is listed already", sieves["products"].frame.duplicated("item_id"), "item_id"
+            mark("item that is listed already"),
+            sieves["products"].frame.duplicated("item_id"),
+            "item_id",
         )
     if "reviews" in sieves:
         _clean_reviews(sieves["reviews"], policy)
@@ -539,99 +549,3 @@ def clean(
     }
     assert cleaned.balance["read"].to_dict() == read, "rows were lost in cleaning"
     return cleaned
-
-
-# %% ../../nbs/01_clean.ipynb #9b1aa3a7
-_WORDS = {
-    r"no (\w+)": r"缺少 \1",
-    r"(\w+) is not a time from (\S+) to (\S+) \(UTC\)": r"\1 不在 \2 至 \3（UTC）之间",
-    r"(\w+) is not (\d) (?:cents|pieces?) or more": r"\1 小于 \2",
-    r"(\w+) is not 1 to 5 stars": r"\1 不在 1 到 5 星之间",
-    r"(\w+) is not a whole number": r"\1 不是整数",
-    r"(\w+) is not a probability": r"\1 不在 0 到 1 之间",
-    r"action is not one of (.*)": r"action 不属于 \1",
-    r"buy or return without (\w+)": r"购买或退货缺少 \1",
-    r"buy without (\w+)": r"购买缺少 \1",
-    r"price 0: .*": "价格为 0：赠品或调整",
-    "not a product": "不是商品",
-    "item that is not in products": "商品表中没有的商品",
-    "item that is listed already": "重复的商品",
-    "same in every column as a row before it": "与前面某行完全相同",
-    r"price more than (\S+) times off .*": r"价格偏离该商品常价 \1 倍以上",
-    r"bot: more than (\S+) views .*": r"机器人：一天浏览超过 \1 次且从未购买",
-    "return of something that .*": "退货在日志中没有对应的购买",
-    "buy that came back, in part or whole": "全部或部分退回的购买",
-    r"(id|text) in another form .*": "字形归一（全角、不可见字符、空格）",
-    "neither stars nor text": "既无星级也无文字",
-    r"not the (\d+) fields of the header": r"字段数不是表头的 \1 个",
-    r"(\w+): not a time .*": r"\1 不是时间",
-    r"(\w+): not an amount.*": r"\1 不是金额",
-    r"(\w+): not an id.*": r"\1 不是编号",
-    r"(\w+): not a (?:whole )?number": r"\1 不是数字",
-    r"(\w+): ignored by columns.toml": r"\1：按 columns.toml 忽略",
-}
-
-
-def _chinese(check: str) -> str:
-    return next(
-        (
-            re.sub(pattern, words, check)
-            for pattern, words in _WORDS.items()
-            if re.fullmatch(pattern, check)
-        ),
-        check,
-    )
-
-
-# %% ../../nbs/01_clean.ipynb #3fd2c018
-def report(shop: Shop, ctx: Context) -> Section:
-    """What was read, kept and rejected, and why: the report's section on data quality. Takes
-    `ctx.results['clean']`, a `Cleaned`.
-    """
-    cleaned: Cleaned = ctx.results["clean"]
-    section = Section("clean", ctx.t("Data quality", "数据质量"))
-    balance, checks = cleaned.balance, cleaned.report
-    read, kept, rejected = balance.loc["behaviors"]
-    section.say(
-        ctx.t(
-            f"Of {read:,} rows of behaviour {kept:,} were kept and {rejected:,} "
-            f"({rejected / read:.1%}) rejected, each with its "
-            "row number and reason in rejected.csv. Rows read are rows kept plus rows "
-            "rejected, for every table.",
-            f"行为日志共读入 {read:,} 行，保留 {kept:,} 行，剔除 {rejected:,} "
-            f"行（{rejected / read:.1%}）；每一行的行号和原因见 rejected.csv。"
-            "每张表都满足：读入 = 保留 + 剔除。",
-        )
-    )
-    names = {
-        "read": ctx.t("read", "读入"),
-        "kept": ctx.t("kept", "保留"),
-        "rejected": ctx.t("rejected", "剔除"),
-    }
-    section.table(
-        "balance",
-        balance.rename_axis("table").reset_index(),
-        ctx.t("Rows of every table", "各表行数"),
-        balance.map("{:,}".format)
-        .rename(columns=names)
-        .rename_axis(ctx.t("table", "表"))
-        .reset_index(),
-    )
-    if len(checks):
-        shown = checks.assign(rows=checks["rows"].map("{:,}".format))
-        if ctx.lang == "zh":
-            decisions = {"rejected": "剔除", "changed": "改写", "noted": "仅记录"}
-            shown = shown.assign(
-                check=shown["check"].map(_chinese), decision=shown["decision"].map(decisions)
-            )
-            shown.columns = ["表", "检查", "处理", "行数"]
-        section.table("quality", checks, ctx.t("What the checks found", "检查结果"), shown)
-    section.table(
-        "rejected",
-        cleaned.rejected,
-        ctx.t("Every rejected row", "全部剔除行"),
-        cleaned.rejected.head(0),
-    )
-    if shop.notes:
-        section.say(ctx.t("How the files were read: ", "读取说明：") + "; ".join(shop.notes) + ".")
-    return section

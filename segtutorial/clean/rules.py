@@ -11,6 +11,7 @@ import pandas as pd
 import pandera.pandas as pa
 
 from ..core.arguments import one_of, whole
+from ..core.messages import mark, worded
 from ..core.tables import ACTIONS, CONTRACT, ShopError
 
 
@@ -32,7 +33,8 @@ def _column(
     if whole:  # 2**53: up to here a float holds every whole number
         checks.append(
             pa.Check(
-                lambda values: (values % 1 == 0) & (values.abs() < 2**53), error="a whole number"
+                lambda values: (values % 1 == 0) & (values.abs() < 2**53),
+                error=mark("a whole number"),
             )
         )
     return pa.Column(checks=checks, nullable=null, required=not null)
@@ -58,27 +60,34 @@ def schema(table: str, opened: int, now: int) -> pa.DataFrameSchema:
         raise ShopError(f"schema: opened = {opened}, now = {now}; allowed: opened before now")
     who = {"user_id": _column(), "item_id": _column()}
     first, last = (f"{pd.Timestamp(ts, unit='s'):%Y-%m-%d}" for ts in (opened, now))
-    moment = _column(opened, now, f"a time from {first} to {last} (UTC)", whole=True)
-    amount = _column(0, None, "0 cents or more", whole=True, null=True)
+    moment = _column(
+        opened,
+        now,
+        worded("a time from {first} to {last} (UTC)", first=first, last=last),
+        whole=True,
+    )
+    amount = _column(0, None, mark("0 cents or more"), whole=True, null=True)
     return pa.DataFrameSchema(
         {
             "behaviors": who
             | {
                 "ts": moment,
                 "action": pa.Column(
-                    checks=pa.Check.isin(ACTIONS, error="one of " + ", ".join(ACTIONS))
+                    checks=pa.Check.isin(
+                        ACTIONS, error=worded("one of {actions}", actions=", ".join(ACTIONS))
+                    )
                 ),
-                "quantity": _column(1, None, "1 piece or more", whole=True, null=True),
+                "quantity": _column(1, None, mark("1 piece or more"), whole=True, null=True),
                 "price": amount,
             },
             "products": {"item_id": _column(), "price": amount, "cost": amount},
             "reviews": who
             | {
                 "ts": moment,
-                "rating": _column(1, 5, "1 to 5 stars", null=True),
+                "rating": _column(1, 5, mark("1 to 5 stars"), null=True),
                 "text": pa.Column(nullable=True),
             },
-            "impressions": who | {"ts": moment, "propensity": _column(0, 1, "a probability")},
+            "impressions": who | {"ts": moment, "propensity": _column(0, 1, mark("a probability"))},
         }[table]
     )
 

@@ -57,6 +57,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "attempt",
             "drawn",
             "plot_style",
+            "shown",
         ],
         "storage": [
             "read_model",

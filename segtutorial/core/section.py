@@ -14,6 +14,7 @@ __all__ = [
     "Heading",
     "Section",
     "Context",
+    "shown",
     "ReportWarning",
     "failed",
     "attempt",
@@ -235,6 +236,22 @@ class Context(Words):
     def t(self, en: str, zh: str) -> str:
         """The one of two texts that is in the report's language."""
         return zh if self.lang == "zh" else en
+
+
+# %% ../../nbs/00e_section.ipynb #5813be09
+def shown(ctx: Context, columns: dict[str, Any]) -> pd.DataFrame:
+    """A table of text for the page: its columns are messages, in the report's language.
+
+    Parameters
+    ----------
+    ctx : Context
+        Language of the report.
+    columns : dict
+        Name of a column, which is a message and so wrapped in `mark` where it is written, to its
+        cells, already written out.
+    """
+    named = {ctx.gettext(name): values for name, values in columns.items()}
+    return pd.DataFrame(named).reset_index(drop=True)
 
 
 # %% ../../nbs/00e_section.ipynb #71a545c3

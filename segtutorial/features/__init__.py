@@ -5,6 +5,10 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
+        "stage": [
+            "FeaturesOutput",
+            "FeaturesStage",
+        ],
         "activity": [
             "action_features",
             "events",

@@ -5,6 +5,19 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
+        "intervals": [
+            "Paired",
+            "bootstrap",
+            "holm",
+            "paired_bootstrap",
+        ],
+        "signals": [
+            "Satisfaction",
+            "satisfaction",
+        ],
+        "stage": [
+            "MetricsStage",
+        ],
         "baselines": [
             "ItemKNN",
             "MostPopular",
@@ -20,18 +33,10 @@ __getattr__, __dir__, __all__ = lazy.attach(
         ],
         "evaluation": [
             "ListMetrics",
-            "MEASURES",
             "METRICS",
-            "Paired",
-            "SAMPLE",
-            "Satisfaction",
             "VARIETY",
-            "bootstrap",
             "evaluate",
-            "holm",
             "user_metrics",
-            "paired_bootstrap",
-            "satisfaction",
         ],
         "ranking": [
             "average_precision",

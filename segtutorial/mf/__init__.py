@@ -22,12 +22,15 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "MF",
             "find_rate",
         ],
-        "stage": [
+        "customer_lists": [
             "LEAST",
             "SAMPLE",
             "WEIGHTS",
             "class_hits",
             "lists",
+        ],
+        "stage": [
+            "MFStage",
         ],
         "topk": [
             "FactorModel",

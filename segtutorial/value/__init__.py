@@ -48,8 +48,17 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "top_share",
             "value_tier",
         ],
+        "outlook": [
+            "Outlook",
+            "Trial",
+            "guest_share",
+            "spent_between",
+            "trial",
+        ],
         "stage": [
             "ADVICE",
+            "ValueOutput",
+            "ValueStage",
         ],
     },
 )

@@ -28,7 +28,7 @@ from ..core.storage import check_arrays, read_model, rebuilds, write_model
 from ..core.tables import Shop, ShopError, local_time, to_timestamp
 from ..features.orders import kept_buys, rfm
 from ..features.users import user_features
-from ..metrics.evaluation import bootstrap
+from ..metrics.intervals import bootstrap
 from .bgnbd import BGNBD, repeat_orders
 from .clv import GammaGamma
 from .paretonbd import ParetoNBD

@@ -12,7 +12,7 @@ import pandas as pd
 from ..core.arguments import check_table, check_zone, whole
 from ..core.tables import ShopError, day_start, local_time, to_timestamp
 from ..features.orders import kept_buys
-from ..metrics.evaluation import bootstrap
+from ..metrics.intervals import bootstrap
 from .scoring import TIERS, _amounts, _check_shares, _need, value_tier
 
 

@@ -312,7 +312,7 @@ FAULTS = [
         ),
         (
             "the lower end of an interval is at twice its level",
-            "_interval",
+            "interval_of",
             "(1 - level) / 2",
             "1 - level",
         ),
@@ -677,12 +677,12 @@ FAULTS = [
         (
             "hit rates use future value classes",
             "class_hits",
-            "_classes(split.train, split.cut, ctx)",
-            "_classes(behaviors, ctx.as_of, ctx)",
+            "customer_classes(split.train, split.cut, timezone)",
+            "customer_classes(behaviors, 2**33, timezone)",
         ),
         (
             "best-seller lists contain sold-out items",
-            "lists",
+            "_of_baseline",
             "np.isin(items, stocked)",
             "np.isin(items, items)",
         ),
