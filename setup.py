@@ -26,6 +26,7 @@ setup(
         "segtutorial": ["templates/*", "locale/*/LC_MESSAGES/*.po"],
         "segtutorial.course": ["exercises.json"],
         "segtutorial.sentiment": ["lists/*", "models/*"],
+        "segtutorial.simulation": ["lists/*"],
     },
     install_requires=cfg["requirements"].split(),
     extras_require={

@@ -70,7 +70,7 @@ def test_the_book_of_exercises_is_in_step_with_the_chapters():
 
 @chapters
 def test_an_exercise_has_its_cells_in_order(chapter):
-    """Checker, exercise, check and prove, of one name; the task stands before them, without hints."""
+    """Checker, exercise, check and prove bear one name; the task precedes them, without hints."""
     cells = [
         cell
         for cell in read(NBS, chapter)

@@ -112,7 +112,7 @@ def _lines(world: World, log: ShopLog, day: int, rows: np.ndarray) -> dict[str, 
 
 
 def _arrive(world: World, lines: list[dict[str, np.ndarray]], day: int) -> None:
-    """What arrives today changes moods; what is reviewed today changes the stars that pages show."""
+    """Moods change by what arrives today, the stars that pages show by what is reviewed today."""
     world.mood *= 0.985  # what was felt fades: half of it in 46 days
     for part in lines[max(day - 40, 0) :]:  # a parcel and a review together take less than 40 days
         here = part["arrives"] == day
@@ -247,6 +247,16 @@ def _truth(
     }
 
 
+# %% ../../nbs/00d_simulator.ipynb #aad315db
+def _check_policy(policy: Policy | None) -> None:
+    """Raises `ShopError` where a policy cannot be called."""
+    if policy is not None and not callable(policy):
+        raise ShopError(
+            f"simulate_shop: policy is a {type(policy).__name__}; allowed: a function (day, "
+            "user_ids, log), or None for the popular page"
+        )
+
+
 # %% ../../nbs/00d_simulator.ipynb #5e6ecd30
 def simulate_shop(
     n_users: int = 3000,
@@ -302,15 +312,9 @@ def simulate_shop(
         value.
     """
     check_sizes(random_state, dirt, n_users=n_users, n_items=n_items, days=days)
-    if policy is not None and not callable(policy):
-        raise ShopError(
-            f"simulate_shop: policy is a {type(policy).__name__}; allowed: a function (day, "
-            "user_ids, log), or None for the popular page"
-        )
-    users, (products, hidden) = (
-        draw_users(n_users, days, random_state),
-        draw_products(n_items, days, random_state),
-    )
+    _check_policy(policy)
+    users = draw_users(n_users, days, random_state)
+    products, hidden = draw_products(n_items, days, random_state)
     world, log = World(users, products, hidden, random_state), ShopLog(products)
     store = _Store(world, days)
     parts, pages = _run(
