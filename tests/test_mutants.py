@@ -21,6 +21,7 @@ NO_FAULTS = {
     "shop",
     "core/completeness",
     "core/datasets",
+    "core/errors",
     "simulation/phrases",
     "simulation/grammar",
     "value/stage",

@@ -5,6 +5,13 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
+        "calendar": [
+            "day_start",
+            "local_day",
+            "local_time",
+            "to_timestamp",
+            "utc_offsets",
+        ],
         "completeness": [
             "check_shop",
         ],
@@ -19,6 +26,9 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "fetch_reviews",
             "fetch_tmall",
             "on_machine",
+        ],
+        "errors": [
+            "ShopError",
         ],
         "exports": [
             "hide_ids",
@@ -67,13 +77,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "CONTRACT",
             "Column",
             "Shop",
-            "ShopError",
-            "day_start",
-            "local_day",
-            "local_time",
-            "to_timestamp",
             "read_settings",
-            "utc_offsets",
         ],
     },
 )

@@ -25,7 +25,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .tables import CONTRACT, ShopError, day_start
+from .calendar import day_start
+from .errors import ShopError
+from .tables import CONTRACT
 
 
 # %% ../../nbs/00i_arguments.ipynb #3683518e

@@ -21,9 +21,10 @@ import pandas as pd
 import pooch
 from tqdm.auto import tqdm
 
+from .errors import ShopError
 from .files import check_workbook
 from .load import load_shop
-from .tables import Shop, ShopError
+from .tables import Shop
 
 # %% auto #0
 __all__ = [

@@ -26,7 +26,7 @@ from xml.parsers import expat
 import pyarrow as pa
 import pyarrow.parquet
 
-from .tables import ShopError
+from .errors import ShopError
 
 
 # %% ../../nbs/00b_files.ipynb #b0f11e07

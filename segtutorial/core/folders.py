@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from .tables import ShopError
+from .errors import ShopError
 
 # %% ../../nbs/00i_folders.ipynb #7e37f951
 MARK = ".segtutorial.json"

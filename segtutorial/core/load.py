@@ -26,11 +26,11 @@ from segtutorial.core.tables import (
     UNREAD,
     Column,
     Shop,
-    ShopError,
     check_settings,
     read_settings,
 )
 
+from .errors import ShopError
 from .exports import as_written
 from .files import check_workbook, read_bytes, read_parquet, readable
 from .folders import read_mark

@@ -20,7 +20,7 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent, parse_pattern
 from babel.support import NullTranslations, Translations
 
-from .tables import ShopError
+from .errors import ShopError
 
 LOCALES = Path(str(files("segtutorial"))) / "locale"
 

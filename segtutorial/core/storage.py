@@ -17,9 +17,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from .errors import ShopError
 from .files import memory_left
 from .folders import new_file
-from .tables import ShopError
 
 
 # %% ../../nbs/00h_store.ipynb #3f29ea71

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..core.errors import ShopError
 from ..core.folders import MARK, new_file, read_mark
-from ..core.tables import ShopError
 from .workbook import stub
 
 

@@ -11,7 +11,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from ..core.tables import Shop, ShopError
+from ..core.errors import ShopError
+from ..core.tables import Shop
 from .market import check_sizes, dice, read_tables
 
 # %% ../../nbs/00d_dirt.ipynb #75b26267

@@ -23,7 +23,9 @@ import numpy as np
 import pandas as pd
 
 from ..core.arguments import whole
-from ..core.tables import ACTIONS, ShopError, day_start
+from ..core.calendar import day_start
+from ..core.errors import ShopError
+from ..core.tables import ACTIONS
 from .market import FIRST_DAY, key_of, uniform
 
 # %% ../../nbs/00d_shoplog.ipynb #b66ac0db

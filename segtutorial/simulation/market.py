@@ -28,7 +28,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.arguments import number, whole
-from ..core.tables import day_start
+from ..core.calendar import day_start
 
 # %% ../../nbs/00d_market.ipynb #01330889
 FIRST_DAY = "2024-01-01"  # a Monday; day 0 of every simulated shop

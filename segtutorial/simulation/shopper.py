@@ -30,7 +30,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, ndtri
 
-from ..core.tables import day_start
+from ..core.calendar import day_start
 from .log import CODES, COUPONS, start_of
 from .market import ASPECTS, CATEGORIES, FIRST_DAY, key_of, uniform
 

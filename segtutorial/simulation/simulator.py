@@ -29,7 +29,8 @@ from segtutorial.simulation.market import (
     key_of,
 )
 
-from ..core.tables import Shop, ShopError
+from ..core.errors import ShopError
+from ..core.tables import Shop
 from .corruption import add_dirt
 from .grammar import write_reviews
 from .shopper import World, act, experience, leave, look, remember, visitors
