@@ -14,7 +14,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "segtutorial"
 # the wings in their order, and the modules of each in theirs
 WINGS = {
-    "core": "errors calendar tables arguments files folders exports load datasets "
+    "core": "errors calendar tables arguments files folders exports parsing load fetching datasets "
     "messages section stages storage completeness",
     "simulation": "market phrases grammar log shopper corruption simulator",
     "course": "workbook edition",

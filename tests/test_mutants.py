@@ -22,6 +22,7 @@ NO_FAULTS = {
     "core/completeness",
     "core/datasets",
     "core/errors",
+    "core/fetching",
     "simulation/phrases",
     "simulation/grammar",
     "value/stage",

@@ -18,14 +18,12 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "datasets": [
             "BookShelf",
             "LeaveOneOut",
-            "data_file",
             "fetch_books",
             "fetch_cdnow",
             "fetch_ml1m_loo",
             "fetch_online_retail",
             "fetch_reviews",
             "fetch_tmall",
-            "on_machine",
         ],
         "errors": [
             "ShopError",
@@ -34,6 +32,10 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "hide_ids",
             "write_csv",
             "write_shop",
+        ],
+        "fetching": [
+            "data_file",
+            "on_machine",
         ],
         "folders": [
             "check_out",

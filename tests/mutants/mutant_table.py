@@ -135,7 +135,7 @@ FAULTS = [
         "files",
         ("conversion of yuan loses a cent", "_money", "(_1 * 100).round()", "(_1 * 100) // 1"),
         ("rescaled ratings exceed 5 stars", "_rating", "1 + 4 * _1 / _2", "1 + 5 * _1 / _2"),
-        ("milliseconds are read as seconds", "_times", "values // UNITS.get(style, 1)", "values"),
+        ("milliseconds are read as seconds", "to_seconds", "values // UNITS.get(style, 1)", "values"),
         ("ids lose their leading zeros", "_settle_ids", "'0|[1-9][0-9]{0,17}'", "'[0-9]{1,18}'"),
         (
             "the past holds an event at as_of",
