@@ -58,7 +58,7 @@ def _catalogue(place: Path) -> NullTranslations:
     return merged
 
 
-# %% ../../nbs/00e_messages.ipynb #766e7761
+# %% ../../nbs/00e_messages.ipynb #959e4cac
 def mark(message: str) -> str:
     """The message itself: marks a text for translation where it is not yet known in which language.
 
@@ -67,6 +67,7 @@ def mark(message: str) -> str:
     return message
 
 
+# %% ../../nbs/00e_messages.ipynb #766e7761
 class Words:
     """Texts, numbers, money and dates in one language.
 

@@ -258,16 +258,14 @@ def _merged(
     return result
 
 
-# %% ../../nbs/00g_edition.ipynb #0512588e
+# %% ../../nbs/00g_edition.ipynb #99659084
 def _write(path: Path, notebook: dict[str, Any]) -> bool:
     """Writes beside, then renames; whether anything was to be written."""
-    text = [
-        json.dumps(notebook, ensure_ascii=ascii, indent=1, sort_keys=True) + "\n"
-        for ascii in (False, True)
-    ]
-    data = text[
-        any("\ud800" <= letter <= "\udfff" for letter in text[0])
-    ].encode()  # half a letter cannot be written but as an escape
+    form = {"indent": 1, "sort_keys": True}
+    text = json.dumps(notebook, ensure_ascii=False, **form)
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        text = json.dumps(notebook, **form)  # half a letter can be written as an escape only
+    data = (text + "\n").encode()
     if path.exists() and path.read_bytes() == data:
         return False
     with new_file(path) as beside:
@@ -275,6 +273,7 @@ def _write(path: Path, notebook: dict[str, Any]) -> bool:
     return True
 
 
+# %% ../../nbs/00g_edition.ipynb #6352249e
 def _remade(chapter: dict[str, Any], target: Path) -> str:
     """Makes one notebook of the learner edition, or brings it up to date: 'made', 'updated' or 'as
     it was'.
@@ -320,6 +319,7 @@ def _remade(chapter: dict[str, Any], target: Path) -> str:
     return "updated" if _write(target, notebook) else "as it was"
 
 
+# %% ../../nbs/00g_edition.ipynb #0512588e
 def _vanished(path: Path) -> str | None:
     """What to do with a notebook of which there is no chapter: 'removed' where the course made it
     and nothing in it is the learner's; None where it is theirs.
