@@ -63,12 +63,12 @@ def _retail_products(lines: pd.DataFrame, behaviors: pd.DataFrame) -> pd.DataFra
         .round()
         .astype("Int64")
     )
-    said = pd.DataFrame(
+    described = pd.DataFrame(
         {"item": lines["StockCode"].str.strip(), "title": lines["Description"].str.strip()}
     )
-    said = said.value_counts(sort=False).rename("n").reset_index()
+    described = described.value_counts(sort=False).rename("n").reset_index()
     title = (
-        said.sort_values(["n", "title"], ascending=[False, True])
+        described.sort_values(["n", "title"], ascending=[False, True])
         .drop_duplicates("item")
         .set_index("item")["title"]
     )

@@ -202,9 +202,9 @@ def read_cells(
     except (ShopError, MemoryError, PermissionError):
         raise
     except Exception as error:  # whatever the readers of three formats raise on a damaged file
-        said = " ".join(str(error).split())[:200]
+        message = " ".join(str(error).split())[:200]
         raise ShopError(
-            f"{path.name}: this {kind} file is damaged, cut off or of another kind ({said}); "
+            f"{path.name}: this {kind} file is damaged, cut off or of another kind ({message}); "
             "export it again"
         ) from None
     raw.columns = raw.columns.map(str)

@@ -221,9 +221,9 @@ def rebuilds(load: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return load(cls, path, *arguments, **named)
         except ShopError as error:
-            said = str(error)
+            message = str(error)
             raise ShopError(
-                said if str(path) in said or "device" in said else f"{path}: {said}"
+                message if str(path) in message or "device" in message else f"{path}: {message}"
             ) from None
         except Exception as error:
             raise ShopError(

@@ -262,11 +262,11 @@ def _judge(check: Callable, answer: Callable, known: str = "") -> tuple[str, str
         return back[0]
 
     try:
-        said = check(watched)
+        remark = check(watched)
     except Exception as error:
         return _on_error(check, answer, error, back, known)
     right = inspect.getdoc(check) or "it does what was asked."
-    return "right", said if isinstance(said, str) else right
+    return "right", remark if isinstance(remark, str) else right
 
 
 # %% ../../nbs/00f_workbook.ipynb #d782eeea
@@ -339,10 +339,10 @@ def _ask(answer: Any) -> str:
             "check wants your function itself, without calling it: check(NAME), not "
             f"check(NAME(…)). It got {type(answer).__name__}."
         )
-    near = difflib.get_close_matches(name, [*_made, *_book()], 1)
+    similar = difflib.get_close_matches(name, [*_made, *_book()], 1)
     return f"There is no exercise called {name}." + (
-        f" Did you mean {near[0]}?"
-        if near
+        f" Did you mean {similar[0]}?"
+        if similar
         else " The function has to keep the name that the exercise gave it."
     )
 
@@ -437,7 +437,7 @@ def prove(answer: Callable, *wrong: tuple[Callable, str]) -> None:
     assert len(wrong) >= 2, (
         f"exercise {name}: at least two wrong answers are needed, {len(wrong)} given"
     )
-    said = [_to_do(space[name])]
+    remarks = [_to_do(space[name])]
     for n, (function, part) in enumerate(wrong, 1):
         verdict, words = _judge(test, function)
         assert verdict == "wrong", (
@@ -448,5 +448,7 @@ def prove(answer: Callable, *wrong: tuple[Callable, str]) -> None:
         assert part in words, (
             f"exercise {name}: wrong answer {n} should hear {part!r}, but hears: {words}"
         )
-        said.append(words)
-    assert len(set(said)) == len(said), f"exercise {name}: two wrong answers hear the same words"
+        remarks.append(words)
+    assert len(set(remarks)) == len(remarks), (
+        f"exercise {name}: two wrong answers hear the same words"
+    )

@@ -110,8 +110,8 @@ def banks() -> dict[str, Bank]:
     irony, slips, links, emoji.
     """
     scenes = {
-        name: told.replace("\n  ", "|").split("|")
-        for name, _, told in (row.partition(" = ") for row in re.split(r"\n(?! )", SCENES.strip()))
+        name: texts.replace("\n  ", "|").split("|")
+        for name, _, texts in (row.partition(" = ") for row in re.split(r"\n(?! )", SCENES.strip()))
     }
     verbs = [goods_of(category)[noun or "*"][0] if category else "用" for category, noun in KINDS]
     stories = [
@@ -173,24 +173,26 @@ def _body(
     although = (spoken > 1) & (np.abs(tone[:, 0] - tone[:, 1]) == 2) & (chance() < 0.3)
     text, joint = np.where(although, "虽然", "").astype(object), chance()
     for place in range(4):
-        said = np.flatnonzero(spoken > place)
+        speaking = np.flatnonzero(spoken > place)
         aspect, (one, two, three, more, twice) = (
-            order[said, place],
-            (chance(said) for _ in range(5)),
+            order[speaking, place],
+            (chance(speaking) for _ in range(5)),
         )
-        cell = (row[said] * len(ASPECTS) + aspect) * 5 + levels[said, aspect]
+        cell = (row[speaking] * len(ASPECTS) + aspect) * 5 + levels[speaking, aspect]
         part = phrases.draw(cell, one, two)
         again = np.flatnonzero(
-            (twice < np.where(wordy[said], 0.75, 0.12)) & ~(although[said] & (place == 0))
+            (twice < np.where(wordy[speaking], 0.75, 0.12)) & ~(although[speaking] & (place == 0))
         )
         turn = 1 + (more * (phrases.count[cell] - 1)).astype(int)
         part[again] += "，" + phrases.draw(cell[again], one[again], three[again], turn=turn[again])
         if place:
             link = np.where(
-                although[said] & (place == 1), 9, 3 * tone[said, place - 1] + tone[said, place]
+                although[speaking] & (place == 1),
+                9,
+                3 * tone[speaking, place - 1] + tone[speaking, place],
             )
-            part = links.draw(link, joint[said], 0 * one, turn=place) + part
-        text[said] += part
+            part = links.draw(link, joint[speaking], 0 * one, turn=place) + part
+        text[speaking] += part
     return text
 
 

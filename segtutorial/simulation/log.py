@@ -53,8 +53,8 @@ _KINDS = dict.fromkeys(
 ) | {"action": "int8", "coupon": "int8"}
 
 
-def frame_of(chunks: list[dict[str, np.ndarray]], since: int, until: int) -> pd.DataFrame:
-    """Events from `since` up to and without `until` (s since 1970 UTC) as the contract's behaviors,
+def frame_of(chunks: list[dict[str, np.ndarray]], since: int, before: int) -> pd.DataFrame:
+    """Events from `since` on and `before` a moment (s since 1970 UTC), as the contract's behaviors,
     sorted by time.
 
     Parameters
@@ -62,7 +62,7 @@ def frame_of(chunks: list[dict[str, np.ndarray]], since: int, until: int) -> pd.
     chunks : list of dict
         Columns of the contract as whole numbers, (n,) each: `action` by `CODES`, `coupon` as place
         in `COUPONS` from 1 (0: none).
-    since, until : int
+    since, before : int
         The span.
     """
     table = {
@@ -70,7 +70,7 @@ def frame_of(chunks: list[dict[str, np.ndarray]], since: int, until: int) -> pd.
         for name, kind in _KINDS.items()
     }
     order = np.argsort(table["ts"], kind="stable")
-    order = order[(table["ts"][order] >= since) & (table["ts"][order] < until)]
+    order = order[(table["ts"][order] >= since) & (table["ts"][order] < before)]
     table = {name: values[order] for name, values in table.items()}
     money = np.isin(table["action"], (CODES["buy"], CODES["return"]))
     for name in ("quantity", "price", "order_id"):

@@ -121,8 +121,8 @@ def sayings(category: str | None, noun: str, aspect: str, level: int) -> list[st
     general = rows_of(SAYINGS[aspect])[level]
     if category is None:
         return general
-    goods = goods_of(category)
-    parts = [goods["*"], *([goods[noun]] if noun in goods else [])]
+    products = goods_of(category)
+    parts = [products["*"], *([products[noun]] if noun in products else [])]
     if aspect == "quality":
         own = [
             text.replace("V", parts[-1][0])

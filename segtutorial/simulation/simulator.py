@@ -119,9 +119,9 @@ def _arrive(world: World, lines: list[dict[str, np.ndarray]], day: int) -> None:
         here = part["arrives"] == day
         if here.any():
             remember(world, part["user"][here], part["felt"][here], part["satisfaction"][here])
-        said = part["reviewed"] & (part["review_day"] == day)
-        np.add.at(world.stars, part["item"][said], part["stars"][said])
-        np.add.at(world.rated, part["item"][said], 1)
+        reviewed = part["reviewed"] & (part["review_day"] == day)
+        np.add.at(world.stars, part["item"][reviewed], part["stars"][reviewed])
+        np.add.at(world.rated, part["item"][reviewed], 1)
 
 
 # %% ../../nbs/00d_simulator.ipynb #ebf3e705
@@ -164,15 +164,15 @@ def _reviews(
     """The reviews written by the end, and what no reader of them knows: the kind of each, and what
     it says of which aspect.
     """
-    said = np.flatnonzero(lines["reviewed"] & (lines["review_ts"] < end))
-    said = said[np.lexsort([lines["order_id"][said], lines["review_ts"][said]])]
-    user, item, stars = (lines[name][said] for name in ("user", "item", "stars"))
+    written = np.flatnonzero(lines["reviewed"] & (lines["review_ts"] < end))
+    written = written[np.lexsort([lines["order_id"][written], lines["review_ts"][written]])]
+    user, item, stars = (lines[name][written] for name in ("user", "item", "stars"))
     noun = (
         world.products["title"].str.split(" ").str[1].str[2:].to_numpy(object)[item]
     )  # without its adjective
     text = write_reviews(
-        key_of(world.seed, "line", lines["day"][said], user, item),
-        lines["felt"][said],
+        key_of(world.seed, "line", lines["day"][written], user, item),
+        lines["felt"][written],
         stars,
         world.category[item],
         noun,
@@ -181,7 +181,7 @@ def _reviews(
         {
             "user_id": world.users["user_id"].to_numpy()[user],
             "item_id": item + 1,
-            "ts": lines["review_ts"][said],
+            "ts": lines["review_ts"][written],
             "rating": stars.astype(float),
             "text": text["text"].where(text["text"] != "").astype("str").array,
         }
@@ -322,8 +322,8 @@ def simulate_shop(
         world, log, policy or partial(popular_page, random_state=random_state), days, store
     )
     lines = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    reviews, said = _reviews(lines, world, start_of(days))
-    truth = _truth(world, lines, store, hidden, days) | {"reviews": said}
+    reviews, stated = _reviews(lines, world, start_of(days))
+    truth = _truth(world, lines, store, hidden, days) | {"reviews": stated}
     products.insert(
         products.columns.get_loc("listed_at"), "stock", store.stock
     )  # in the contract's order

@@ -60,8 +60,8 @@ FAULTS = [
         (
             "an event at the next midnight belongs to this day",
             "frame_of",
-            "_1 < until",
-            "_1 <= until",
+            "_1 < before",
+            "_1 <= before",
         ),
         ("the popular page counts a buy like a view", "popular_page", "5.0 * _1", "1.0 * _1"),
         ("a festival ends one day early", "season", "date <= _1", "date < _1"),
