@@ -249,7 +249,7 @@ REFUSED = {
     "an unknown item": (changed(items=lambda items: items + 10_000), "is not sold"),
     "item 0": (changed(items=lambda items: items * 0), "item 0 is not sold"),
     "a negative item": (changed(items=lambda items: -items), "is not sold"),
-    "an item twice": (changed(items=first_twice), "stands twice on one page"),
+    "an item twice": (changed(items=first_twice), "appears twice on one page"),
     "items as decimals": (changed(items=lambda items: items.astype(float)), "whole numbers"),
     "items with NaN": (
         changed(items=lambda items: items * np.nan),

@@ -328,7 +328,7 @@ def _opened(where: str, frame: Any, needed: list[str]) -> tuple[Any, list[str]]:
         native = other.to_native()
     except (ImportError, TypeError, AttributeError):
         raise ShopError(
-            f"{where}: {type(frame).__name__} is no table; needed: a DataFrame with "
+            f"{where}: {type(frame).__name__} is not a table; needed: a DataFrame with "
             f"{', '.join(needed)}"
         ) from None
     return native if isinstance(native, pd.DataFrame) else other, names

@@ -22,8 +22,8 @@ def day_start(day: str | date, timezone: str = "Asia/Shanghai") -> int:
     Parameters
     ----------
     day : str, date or Timestamp
-        A whole date without a time, such as '2024-06-18'. Text that leaves something out, as
-        'October' does, is refused.
+        A whole date without a time, such as '2024-06-18'. Incomplete text such as 'October' is
+        refused.
     timezone : str
         Name in the tz database. Where the clock jumps over midnight, the day begins with its first
         moment.
@@ -46,7 +46,9 @@ def day_start(day: str | date, timezone: str = "Asia/Shanghai") -> int:
             start.tz_localize(timezone, ambiguous=True, nonexistent="shift_forward").timestamp()
         )
     except (KeyError, ValueError, IndexError):  # the last one of an empty name
-        raise ShopError(f"{timezone!r} is no time zone; one looks like 'Asia/Shanghai'") from None
+        raise ShopError(
+            f"{timezone!r} is not a time zone; one looks like 'Asia/Shanghai'"
+        ) from None
 
 
 # %% ../../nbs/00a_calendar.ipynb #eac144c3
@@ -70,8 +72,8 @@ def local_time(ts: pd.Series, timezone: str = "Asia/Shanghai") -> pd.Series:
 
 # %% ../../nbs/00a_calendar.ipynb #0bbcdcc1
 def utc_offsets(first: int, last: int, timezone: str) -> list[tuple[int, int]]:
-    """From which moments on (s since 1970 UTC, between `first` and `last`) a zone's clocks are how
-    many seconds ahead of UTC: pairs of both.
+    """The offsets of a zone's clocks between `first` and `last` (s since 1970 UTC), as pairs: the
+    moment from which an offset holds, and the offset in seconds ahead of UTC.
     """
     quarters = np.arange(
         first // 900 * 900, last + 900, 900

@@ -91,7 +91,7 @@ def fetch_online_retail() -> Shop:
 
     The first call after a download takes minutes, since it reads a large spreadsheet.
     Terms: CC BY 4.0, D. Chen, Online Retail, UCI Machine Learning Repository (2015),
-    doi:10.24432/C5BW33. ShopError: the file is neither here nor to be had, or is not whole.
+    doi:10.24432/C5BW33.
 
     Returns
     -------
@@ -100,6 +100,11 @@ def fetch_online_retail() -> Shop:
         quantity where the quantity was negative (9,288 cancelled lines, 1,336 stock corrections
         without customer or price). `user_id` is missing for guests. Some `item_id` are postage and
         fees. `products`: titles and prices made from the lines; `category` and `brand` are missing.
+
+    Raises
+    ------
+    ShopError
+        The file is not on this machine and cannot be downloaded, or it is not complete.
     """
     lines = counted_table("online_retail", read_as_text)
     path = data_file("online_retail").resolve()
@@ -125,8 +130,7 @@ def fetch_cdnow(sample: bool = False) -> Shop:
     New York time.
 
     Terms: academic use. Source: P. S. Fader, B. G. S. Hardie, Forecasting repeat sales at CDNOW: a
-    case study, Interfaces 31 (2001). ShopError: the file is neither here nor to be had, or is not
-    whole.
+    case study, Interfaces 31 (2001).
 
     Parameters
     ----------
@@ -137,9 +141,15 @@ def fetch_cdnow(sample: bool = False) -> Shop:
     Returns
     -------
     Shop
-        `behaviors`: a row a purchase, all `buy` of the one item "CD" at the start of its day;
-        `quantity` 1, `price` what the row cost in cents, `pieces` how many CDs that was. Equal rows
-        and rows of price 0 are real. No order numbers: an order is what one user buys on one day.
+        `behaviors`: one row per purchase, each a `buy` of the only item "CD" at the start of its
+        day; `quantity` is 1, `price` what the row cost in cents, `pieces` the number of CDs. Equal
+        rows and rows of price 0 are real. There are no order numbers: an order is what one user
+        buys on one day.
+
+    Raises
+    ------
+    ShopError
+        The file is not on this machine and cannot be downloaded, or it is not complete.
     """
     names = ["user_id", "date", "pieces", "spent"]
     name, names, header, first = (
@@ -194,14 +204,18 @@ def fetch_tmall() -> Shop:
     days of 2017, in Beijing time.
 
     Terms: Tianchi, research only. Source: HKUDS/SSLRec.
-    ShopError: the file is not in the folder of SEGTUTORIAL_DATA (it is published as Python pickles,
-    which are not read here), or is not whole.
 
     Returns
     -------
     Shop
-        `behaviors`: 357,412 rows, one a user, item and action; no views, no quantities, no prices,
+        `behaviors`: 357,412 rows, one per user, item and action; no views, quantities or prices,
         so no money features.
+
+    Raises
+    ------
+    ShopError
+        The file is not in the folder of SEGTUTORIAL_DATA (it is published as Python pickles, which
+        are not read here), or it is not complete.
     """
     counted_table("tmall", read_as_text)
     path = data_file("tmall").resolve()
@@ -215,11 +229,10 @@ _REVIEW_SETS = ("online_shopping_10_cats", "waimai_10k")
 
 
 def fetch_reviews(name: str = "online_shopping_10_cats") -> pd.DataFrame:
-    """Labelled Chinese reviews, a row each.
+    """Labelled Chinese reviews, one per row.
 
     The ten categories are 62,774 rows as published; a known part of 53,358 is accepted too.
     Terms: none stated, so research only; do not pass rows on. Source: SophonPlus/ChineseNlpCorpus.
-    ShopError: `name` is another; the file is neither here nor to be had, or is not whole.
 
     Parameters
     ----------
@@ -233,10 +246,16 @@ def fetch_reviews(name: str = "online_shopping_10_cats") -> pd.DataFrame:
         `cat` (category, Chinese), `label` (1 positive, 0 negative; made from stars), `text` as
         published: one is missing in the ten categories, some repeat, a few of these with both
         labels, and some begin with a byte order mark.
+
+    Raises
+    ------
+    ShopError
+        `name` is not one of the two; the file is not on this machine and cannot be downloaded, or
+        it is not complete.
     """
     if name not in _REVIEW_SETS:
         raise ShopError(
-            f"{name!r} is no set of reviews known here; known are {', '.join(_REVIEW_SETS)}"
+            f"{name!r} is not a known set of reviews; known are {', '.join(_REVIEW_SETS)}"
         )
     raw = counted_table(name, lambda path: read_as_text(path, encoding="utf-8-sig"))
     return pd.DataFrame(
@@ -275,26 +294,29 @@ class LeaveOneOut:
 
     @property
     def n_items(self) -> int:
-        """How many items there are, counting those that stand only among the tests or the
-        negatives.
-        """
+        """Number of items, including those that occur only in the tests or the negatives."""
         return int(max(self.train[:, 1].max(), self.test[:, 1].max(), self.negatives.max())) + 1
 
 
 # %% ../../nbs/00c_public.ipynb #5f0f8234
 def fetch_ml1m_loo() -> LeaveOneOut:
-    """The leave-one-out split of MovieLens 1M: 994,169 pairs to learn from, 6,040 tests, 99
+    """The leave-one-out split of MovieLens 1M: 994,169 training pairs and 6,040 tests with 99
     negatives each.
 
     Terms: GroupLens, research only, no redistribution. Split: X. He et al., Neural collaborative
-    filtering, WWW 2017. ShopError: a file is neither here nor to be had, is not whole, or the lists
-    of negatives do not belong to the tests.
+    filtering, WWW 2017.
 
     Returns
     -------
     LeaveOneOut
-        In 156 of the lists one negative is the test item; it is -1 here. No entry is lost
-        otherwise, and no negative is a pair of `train`.
+        In 156 of the lists one negative is the test item; it is -1 here. No other entry is lost,
+        and no negative is a pair of `train`.
+
+    Raises
+    ------
+    ShopError
+        A file is not on this machine and cannot be downloaded, or it is not complete, or the lists
+        of negatives do not belong to the tests.
     """
 
     def read(name, **options):
@@ -353,14 +375,14 @@ class BookShelf:
     Attributes
     ----------
     books : DataFrame
-        A row a book: `item_id`, `title`, `score` (0 to 10, mean of `n_scores` readers of the site),
-        `price` (cents; missing unless `price_text` is a plain number, which is read as yuan), and
+        One row per book: `item_id`, `title`, `score` (0 to 10, mean of `n_scores` readers), `price`
+        (cents; missing unless `price_text` is a plain number, which is read as yuan), and
         as text, missing where unknown: `author_country`, `author`, `publisher`, `original_title`,
         `translator`, `published`, `pages`, `binding`, `series`, `isbn`, `description`,
         `about_author`.
     log : DataFrame
-        A row a book on a shelf: `user_id`, `item_id`, `ts` (s since 1970 UTC), `rating` (1 to 5,
-        missing where there is none), `tags`.
+        One row per book on a shelf: `user_id`, `item_id`, `ts` (s since 1970 UTC), `rating` (1 to
+        5, missing where there is none), `tags`.
     """
 
     books: pd.DataFrame
@@ -374,15 +396,20 @@ def fetch_books() -> BookShelf:
     Beijing time.
 
     Terms: none stated, so research only; do not pass rows on. Source:
-    yuanmengqi/DouBan_Recommendation. ShopError: a file is not in the folder of SEGTUTORIAL_DATA
-    (the set is published as many raw files, which are not read here), or is not whole.
+    yuanmengqi/DouBan_Recommendation.
 
     Returns
     -------
     BookShelf
-        Every row as published; one pair of reader and book stands twice.
+        Every row as published; one pair of reader and book appears twice.
+
+    Raises
+    ------
+    ShopError
+        A file is not in the folder of SEGTUTORIAL_DATA (the set is published as many raw files,
+        which are not read here), or it is not complete.
     """
-    # some texts hold a lone carriage return, which is no end of a row
+    # some texts hold a lone carriage return, which does not end a row
     books = counted_table("books", lambda path: read_as_text(path, lineterminator="\n")).rename(
         columns=_BOOK_COLUMNS
     )

@@ -8,6 +8,6 @@ __all__ = ["ShopError"]
 
 # %% ../../nbs/00a_errors.ipynb #0b00baec
 class ShopError(ValueError):
-    """Input that cannot be used; the message names the file, column, row and value, and what would
-    be right.
+    """Input that cannot be used; the message names the file, column, row and value, and what is
+    allowed.
     """

@@ -72,7 +72,7 @@ FILES: dict[str, PublicFile] = {
 # %% ../../nbs/00c_fetching.ipynb #01849e3a
 def _entry(name: str) -> PublicFile:
     if name not in FILES:
-        raise ShopError(f"{name!r} is no public file known here; known are {', '.join(FILES)}")
+        raise ShopError(f"{name!r} is not a known public file; known are {', '.join(FILES)}")
     return FILES[name]
 
 

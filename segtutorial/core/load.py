@@ -53,7 +53,7 @@ def _find(folder: Path, table: str, part: dict) -> Path | None:
     for path in found:  # a link that the shop's owner laid may lead anywhere, but to a file
         if not path.is_file():
             raise ShopError(
-                f"{path}: this is no file but a folder or a device; put the table in its place"
+                f"{path}: this is a folder or a device, not a file; put the table in its place"
             )
     if len(found) > 1:
         raise ShopError(
@@ -95,9 +95,7 @@ def _fail(file: _File, column: str, at: int, why: str) -> ShopError:
 def _set_aside(
     file: _File, column: str, cells: pd.Series, bad: pd.Series, reason: str, hint: str = ""
 ) -> None:
-    """Notes rows with an unreadable cell as unread; a column of which most is unreadable is an
-    error.
-    """
+    """Moves rows with an unreadable cell to `unread`; a mostly unreadable column is an error."""
     if not bad.any():
         return
     rows = np.flatnonzero(bad)
@@ -273,7 +271,7 @@ def _cells(file: _File, column: Column) -> pd.Series | None:
     name, have = names.get(column.name, column.name), list(map(str, file.raw.columns))
     if have.count(name) > 1:
         raise ShopError(
-            f"{file.name}, column {name}: stands {have.count(name)} times in the header; "
+            f"{file.name}, column {name}: appears {have.count(name)} times in the header; "
             "rename all but one"
         )
     if name in have:
@@ -406,7 +404,7 @@ def _read_table(
 
 # %% ../../nbs/00b_load.ipynb #98a1fe73
 def load_shop(folder: str | Path, settings: dict | None = None) -> Shop:
-    """A shop from the files in `folder`.
+    """The shop whose files are in `folder`.
 
     Parameters
     ----------
@@ -419,16 +417,16 @@ def load_shop(folder: str | Path, settings: dict | None = None) -> Shop:
     Returns
     -------
     Shop
-        Typed tables; their column `row` is the row in the file (the header is row 1). A row with a
-        cell that cannot be read is in `unread`, never dropped: rows of the table plus rows of
-        `unread` are the rows of the file that are not empty.
+        Typed tables; their column `row` is the row in the file (the header is row 1). A row with an
+        unreadable cell goes to `unread` and is never dropped: the rows of the table plus the rows
+        of `unread` are the non-empty rows of the file.
 
     Raises
     ------
     ShopError
         No behaviors; a missing column; a wrong encoding; an unknown action; an empty table; a torn
-        last line; a column of which most is unreadable; no memory, or no right to read. The message
-        names file, column, row and value, and what to write in `columns.toml`.
+        last line; a column that is mostly unreadable; too little memory, or no permission to read.
+        The message names file, column, row and value, and what to write in `columns.toml`.
     """
     with readable(folder):
         return _load(Path(folder), settings)

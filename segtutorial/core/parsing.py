@@ -38,7 +38,7 @@ def _as_utf8(data: bytes, encoding: str, file: str) -> bytes:
         text = data.decode(encoding)
     except LookupError:
         raise ShopError(
-            f"{file}: encoding = {encoding!r} in columns.toml is no encoding; usual are "
+            f"{file}: encoding = {encoding!r} in columns.toml is not an encoding; common ones are "
             "utf-8, gb18030, utf-16"
         ) from None
     except UnicodeDecodeError as error:
@@ -169,7 +169,7 @@ def _sheet_as_text(path: Path, sheet: str | int) -> pd.DataFrame:
         names = book.sheet_names
         if sheet not in names and not (isinstance(sheet, int) and sheet < len(names)):
             raise ShopError(
-                f"{path.name}: sheet = {sheet!r} in columns.toml is none of its sheets: "
+                f"{path.name}: sheet = {sheet!r} in columns.toml is not one of its sheets: "
                 + ", ".join(names)
             )
         cells = pd.read_excel(
@@ -182,8 +182,21 @@ def _sheet_as_text(path: Path, sheet: str | int) -> pd.DataFrame:
 def read_cells(
     path: Path, part: dict, notes: list[str]
 ) -> tuple[pd.DataFrame, np.ndarray, list[tuple]]:
-    """Cells as text from any kind of file, their rows' numbers, and rows that do not fit; rows in
-    which every cell is empty are none.
+    """The cells of a file as text, the number of each row, and the rows that do not fit the header.
+
+    Parameters
+    ----------
+    path : Path
+        A .csv, .csv.gz, .xlsx or .parquet file.
+    part : dict
+        The table's section of `columns.toml`: `encoding`, `separator`, `sheet`.
+    notes : list of str
+        Gets a line for what was assumed, and for empty rows, which are left out.
+
+    Raises
+    ------
+    ShopError
+        The file is empty, damaged, torn, or in another encoding.
     """
     torn, kind = [], path.suffix.lower()
     try:
@@ -219,7 +232,9 @@ def read_cells(
 
 # %% ../../nbs/00b_parsing.ipynb #b9e93007
 def to_numbers(cells: pd.Series, whole: bool) -> tuple[pd.Series, pd.Series]:
-    """Numbers (Int64 or Float64), and where a cell was not one."""
+    """Numbers (Int64 if `whole`, else Float64) of cells of text, and a mask of the cells that are
+    not numbers.
+    """
     kind, form = pa.float64(), r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?"
     if whole:
         kind, form = pa.int64(), "[+-]?[0-9]{1,18}"
@@ -262,8 +277,16 @@ FORMATS = (
 
 
 def to_seconds(cells: pd.Series, style: str, timezone: str) -> tuple[pd.Series, pd.Series, bool]:
-    """Seconds since 1970 UTC (Int64), where a cell was not a time, and whether any was read as the
-    shop's wall clock.
+    """Seconds since 1970 UTC (Int64), a mask of the cells that are not times, and whether any cell
+    was read as the shop's wall clock.
+
+    Parameters
+    ----------
+    cells : Series of str
+    style : str
+        'auto', a key of `UNITS`, or a format such as '%d/%m/%Y %H:%M'.
+    timezone : str
+        Zone of times that name none.
     """
     cells = cells.str.strip()
     if style in UNITS or (
@@ -294,7 +317,7 @@ def to_seconds(cells: pd.Series, style: str, timezone: str) -> tuple[pd.Series, 
 
 # %% ../../nbs/00b_parsing.ipynb #d7635916
 def time_advice(cells: pd.Series) -> str:
-    """What to write as `time`, judged by up to a thousand cells."""
+    """What to write as `time` in `columns.toml`, judged by up to a thousand cells."""
     cells = cells.dropna().head(1000)
     middle = pd.to_numeric(cells, errors="coerce").median()
     fits = [unit for unit, size in UNITS.items() if is_plausible_time(middle / size)]

@@ -74,7 +74,7 @@ def _sized(packed: zipfile.ZipFile) -> list[str]:
     parts = packed.infolist()
     for part in parts:
         if not part.filename.endswith(".npy") or part.file_size > RATIO * part.compress_size + 1024:
-            raise ValueError(f"{part.filename!r} is no array of its size")
+            raise ValueError(f"{part.filename!r} is not an array of its stated size")
         with packed.open(part) as file:
             version = np.lib.format.read_magic(file)
             if version not in ((1, 0), (2, 0)):

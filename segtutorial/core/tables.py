@@ -161,7 +161,7 @@ class Shop:
     Attributes
     ----------
     behaviors : DataFrame
-        One row an event. `row`, if there, is its row in the source file.
+        One row per event. `row`, if present, is its row in the source file.
     products, reviews, impressions : DataFrame or None
         The other tables, None where the shop has none.
     truth : dict of DataFrame
@@ -325,8 +325,8 @@ def _check_words(part: dict, where: str) -> None:
         right = str(error).startswith("unknown encoding")
     if not right:
         raise ShopError(
-            f"{where}: encoding = {_shown(encoding)} is no encoding of texts; "
-            "usual are utf-8, gb18030, utf-16"
+            f"{where}: encoding = {_shown(encoding)} is not a text encoding; "
+            "common ones are utf-8, gb18030, utf-16"
         )
     if (
         not re.fullmatch('[^\n\r\0"]', part.get("separator", ","))
@@ -414,19 +414,19 @@ def _check_section(part: dict, table: str, where: str) -> None:
 
 # %% ../../nbs/00a_tables.ipynb #c513c51a
 def check_settings(settings: dict, file: str = "columns.toml") -> dict:
-    """The settings of a shop, after a check that all of them can be used.
+    """The settings of a shop, unchanged, once all of them are valid.
 
     Parameters
     ----------
     settings : dict
         Keys `SHOP_KEYS`; the sections of tables have the keys `TABLE_KEYS`.
     file : str
-        Where they stand, for the message.
+        The file they come from, for the message.
 
     Raises
     ------
     ShopError
-        A key that nothing reads (a typo, mostly), or a value that cannot be.
+        An unknown key (usually a typo), or an invalid value.
     """
     if not isinstance(settings, dict):
         raise ShopError(
@@ -444,7 +444,7 @@ def check_settings(settings: dict, file: str = "columns.toml") -> dict:
         ZoneInfo(settings.get("timezone", "Asia/Shanghai"))
     except (ValueError, OSError, KeyError):
         raise ShopError(
-            f"{file}: timezone = {_shown(settings['timezone'])} is no time zone; one looks "
+            f"{file}: timezone = {_shown(settings['timezone'])} is not a time zone; one looks "
             "like 'Asia/Shanghai'"
         ) from None
     if not isinstance(settings.get("clean", {}), dict):
@@ -462,7 +462,7 @@ def check_settings(settings: dict, file: str = "columns.toml") -> dict:
 
 # %% ../../nbs/00a_tables.ipynb #cbd4f706
 def read_settings(folder: str | Path) -> dict:
-    """The settings in the `columns.toml` of a folder, checked; {} where there is none.
+    """The checked settings in the `columns.toml` of a folder; {} where there is none.
 
     Parameters
     ----------
@@ -478,8 +478,8 @@ def read_settings(folder: str | Path) -> dict:
     Raises
     ------
     ShopError
-        A key that nothing reads (a typo, mostly), a value that cannot be, or a file that is not
-        TOML in UTF-8 or cannot be read.
+        An unknown key (usually a typo), an invalid value, or a file that is not TOML in UTF-8 or
+        cannot be read.
     """
     path = Path(folder) / "columns.toml"
     try:
@@ -487,7 +487,7 @@ def read_settings(folder: str | Path) -> dict:
             return {}
         if not path.is_file() or path.stat().st_size > 1 << 20:
             raise ShopError(
-                f"{path.name}: this is no file of settings: a folder, a device, or larger "
+                f"{path.name}: this is not a settings file: it is a folder, a device, or larger "
                 "than 1 MiB"
             )
         settings = tomllib.loads(path.read_text(encoding="utf-8-sig"))

@@ -58,11 +58,11 @@ def _read(path: Path) -> dict[str, Any]:
     for n, cell in enumerate(notebook["cells"], 1):
         if not _is_cell(cell):
             raise ShopError(
-                f"{path.name}: is not a notebook: its cell {n} is none that Jupyter writes"
+                f"{path.name}: is not a notebook: its cell {n} is not one that Jupyter writes"
             )
     if not isinstance(notebook.get("metadata", {}), dict):
         raise ShopError(
-            f"{path.name}: is not a notebook: its metadata is no table of names and values"
+            f"{path.name}: is not a notebook: its metadata is not a table of names and values"
         )
     return notebook
 
@@ -419,7 +419,7 @@ def edition(nbs: str | Path, out: str | Path) -> dict[str, str]:
                 ValueError,
             ) as error:  # a notebook that somebody made by hand
                 done[name] = (
-                    f"left: it is none that Jupyter writes ({type(error).__name__}: {error})"
+                    f"left: it is not one that Jupyter writes ({type(error).__name__}: {error})"
                 )
         for path in sorted(path for path in out.glob("*.ipynb") if path.name not in names):
             try:

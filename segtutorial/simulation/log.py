@@ -202,7 +202,7 @@ def check_page(page: Page, day: int, n: int, products: pd.DataFrame) -> Page:
     ----------
     page : tuple
         Items, prices in cents, propensities; (n, k) each, with any k from 1. A short page is shown
-        as it is, and what is sold out may stand on it.
+        as it is, and it may hold items that are sold out.
     day, n : int
         The day, for the message; how many visitors it has.
     products : DataFrame
@@ -211,9 +211,9 @@ def check_page(page: Page, day: int, n: int, products: pd.DataFrame) -> Page:
     Raises
     ------
     ShopError
-        No tuple of three; a shape other than (n, k), too few rows included; items or prices that
-        are no whole numbers; an item that is not sold, or stands twice on one page; a price out of
-        1 to 1,000,000,000 cents; a propensity that is not above 0 and up to 1, such as NaN.
+        Not a tuple of three; a shape other than (n, k), such as too few rows; items or prices that
+        are not whole numbers; an item that is not sold, or appears twice on one page; a price
+        outside 1 to 1,000,000,000 cents; a propensity outside (0, 1], such as NaN.
     """
 
     def fail(what: str, allowed: str):
@@ -245,7 +245,7 @@ def check_page(page: Page, day: int, n: int, products: pd.DataFrame) -> Page:
         fail(f"item {items[bad][0]} is not sold on this day", "item_id values of log.products")
     ranked = np.sort(items, axis=1)
     if (bad := ranked[:, 1:] == ranked[:, :-1]).any():
-        fail(f"item {ranked[:, 1:][bad][0]} stands twice on one page", "different items")
+        fail(f"item {ranked[:, 1:][bad][0]} appears twice on one page", "different items")
     if (bad := (prices < 1) | (prices > 1_000_000_000)).any():
         fail(f"price {prices[bad][0]}", "1 to 1,000,000,000 cents")
     if (bad := ~((chances > 0) & (chances <= 1))).any():

@@ -149,23 +149,23 @@ TASTES = 4  # directions in which tastes differ and styles too; no column of a l
 
 
 def draw_users(n_users: int, days: int = 180, random_state: int = 0) -> pd.DataFrame:
-    """Shoppers, and what no log shows of them: one row a user.
+    """Shoppers and their hidden traits, which no log shows: one row per user.
 
     Parameters
     ----------
     n_users, days, random_state : int
-        How many; length of the log; seed.
+        Number of users; length of the log in days; seed.
 
     Returns
     -------
     DataFrame
         `user_id`, `segment`, `group` ('city' or 'county', 县域: parcels take longer), `joined_day`
         (negative: before the log), `life_days` (mean days until a user at mood 0 leaves),
-        `visit_rate` (a day), `order_rate` (a visit), `price_sensitivity`, `budget_cents` (a usual
-        price of a piece), `hour_shift` (hours later than others), `weekend` (visits on a day of the
-        weekend, as a factor), interests (one column a category, sum 1), `cares_…`, the weight of
-        each of `ASPECTS` in being content, sum 1, and `taste_1` to `taste_4` (standard normal): the
-        styles that the user likes.
+        `visit_rate` (visits per day), `order_rate` (orders per visit), `price_sensitivity`,
+        `budget_cents` (the usual price per piece), `hour_shift` (hours later than others),
+        `weekend` (factor on the visits of a weekend day), interests (one column per category, sum
+        1), `cares_…` (weight of each of `ASPECTS` in the user's satisfaction, sum 1), and `taste_1`
+        to `taste_4` (standard normal): the styles that the user likes.
 
     Raises
     ------
@@ -247,12 +247,13 @@ def _styles(rng: np.random.Generator, code: np.ndarray, brand: np.ndarray) -> pd
 def draw_products(
     n_items: int, days: int = 180, random_state: int = 0
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Products as the contract has them, and their truth, one row an item each.
+    """Products in the columns of the contract, and their truth: one row per item in each table.
 
     Parameters
     ----------
     n_items, days, random_state : int
-        How many; length of the log, in which a fifth of the items is newly listed; seed.
+        Number of items; length of the log in days, during which a fifth of the items is newly
+        listed; seed.
 
     Returns
     -------

@@ -251,8 +251,8 @@ _LOOK = 1.6  # the value at which an item that is noticed is looked at with even
 
 @dataclass
 class Looks:
-    """What visitors look at on a day, a row a look, sorted by visit and item; a visit is a place in
-    the first three arrays.
+    """What visitors look at on a day: one entry per look, sorted by visit and item; a visit is a
+    position in the first three arrays.
     """
 
     key: np.ndarray  # of each visit: from which its chance comes
@@ -505,14 +505,14 @@ def _normal(chance: np.ndarray) -> np.ndarray:
 def experience(
     world: World, day: int, user: np.ndarray, item: np.ndarray, price: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """How the buyers of a day's lines (rows of users and items, cents a piece) will find them, one
-    entry a line.
+    """How satisfied the buyers of a day's lines (rows of users and items, cents per piece) will be,
+    one entry per line.
 
     Returns
     -------
     dict of arrays
-        `wait` (days until it arrives), `felt` (lines, 5), each aspect beside what was expected (0:
-        as expected), `satisfaction`, their mean by what the user cares about, `stars` 1 to 5,
+        `wait` (days until it arrives), `felt` (lines, 5), each aspect relative to what was expected
+        (0: as expected), `satisfaction`, their mean weighted by the user's cares, `stars` 1 to 5,
         whether it is `returned` and `reviewed`, and how long that takes after arrival:
         `return_after`, `review_after` (s).
     """

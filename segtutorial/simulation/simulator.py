@@ -268,17 +268,16 @@ def simulate_shop(
     dirt: float = 0.0,
     impressions: bool = False,
 ) -> Shop:
-    """A shop of which the truth is known, simulated day by day from 2024-01-01 on (Asia/Shanghai,
-    CNY).
+    """A shop whose truth is known, simulated day by day from 2024-01-01 (Asia/Shanghai, CNY).
 
     Parameters
     ----------
     n_users, n_items, days : int
         Sizes, each at least 1.
     random_state : int
-        Seed: the same one gives the same shop. Under two policies it gives the same users and
-        products, and the same chance: whoever meets the same item in the same mood on the same day
-        does the same.
+        Seed: the same seed gives the same shop. Under two policies it gives the same users and
+        products and the same chance: a user who sees the same item in the same mood on the same
+        day does the same.
     policy : callable, optional
         `policy(day, user_ids, log)` gives `(items, prices, propensities)`, each (n, k): what the n
         visitors of a day are shown, at which price in cents, with which probability. `log`
@@ -286,8 +285,8 @@ def simulate_shop(
     dirt : float
         0 to 1: how much of the dirt of real logs is added, see `add_dirt`.
     impressions : bool
-        Keep every place of every page that was shown, with its price and propensity: some eight
-        rows a visit.
+        Keep every place of every page that was shown, with its price and propensity: about eight
+        rows per visit.
 
     Returns
     -------
@@ -295,22 +294,20 @@ def simulate_shop(
         Behaviors, products (with the `stock` at the end), reviews, impressions if asked for, and
         `truth`:
 
-        - `users`: as `draw_users`, and `left_day` (the first day without the user, null for who is
-          there at the end), `left_why` (an aspect, 'page' or
-          'own reasons'), `days_there` (in the log), `satisfaction` (mean over bought lines, null
-          without a buy), `mood` when the log ends;
+        - `users`: as `draw_users`, and `left_day` (the first day without the user, null for users
+          who stay to the end), `left_why` (an aspect, 'page' or 'own reasons'), `days_there` (in
+          the log), `satisfaction` (mean over bought lines, null without a purchase), `mood` when
+          the log ends;
         - `products`: as `draw_products`, and `sold_out_days`;
-        - `lines`: of each bought line, how many days it took to arrive, how each aspect was felt
-          (0: as expected) and `satisfaction`, their mean
-          by what the user cares about;
-        - `reviews`: of each row of reviews, its kind and what it says of each aspect;
+        - `lines`: for each bought line, how many days it took to arrive, how each aspect was felt
+          (0: as expected) and `satisfaction`, their mean weighted by what the user cares about;
+        - `reviews`: for each row of reviews, its kind and what it says about each aspect;
         - `dirt`, where there is any.
 
     Raises
     ------
     ShopError
-        An argument out of its range, or a page that cannot be: the message names the day and the
-        value.
+        An argument out of its range, or an invalid page: the message names the day and the value.
     """
     check_sizes(random_state, dirt, n_users=n_users, n_items=n_items, days=days)
     _check_policy(policy)
@@ -340,9 +337,9 @@ def simulate_shop(
 
 # %% ../../nbs/00d_simulator.ipynb #5fc4d56a
 def outcomes(shop: Shop) -> pd.DataFrame:
-    """What became of every user of a simulated shop: `user_id`, `views`, `clicks`, `orders`,
-    `spent` (cents paid, less what was returned), `satisfaction` (mean over bought lines, null
-    without a buy), `days` (from joining, or from day 0, to leaving or to the end of the log).
+    """The outcome of each user of a simulated shop: `user_id`, `views`, `clicks`, `orders`,
+    `spent` (cents paid, less refunds), `satisfaction` (mean over bought lines, null without a
+    purchase), `days` (from joining or day 0 to leaving or the end of the log).
 
     Parameters
     ----------
@@ -383,21 +380,21 @@ def outcomes(shop: Shop) -> pd.DataFrame:
 
 # %% ../../nbs/00d_simulator.ipynb #f51fb04d
 def counterfactual(policies: dict[str, Policy | None], **sizes: int) -> pd.DataFrame:
-    """The outcomes of every user under each of several policies, which in life nobody sees: a row a
-    policy and user, `policy` and then as `outcomes`.
+    """The outcomes of every user under each of several policies, which no real shop can observe:
+    one row per policy and user, `policy` and then the columns of `outcomes`.
 
     Parameters
     ----------
     policies : dict of str to policy
-        At least one; None is the default page. All meet the same shoppers with the same chance, so
-        the difference of two rows of one user is the effect on that user, and not luck.
+        At least one; None is the default page. All policies meet the same shoppers with the same
+        chance, so the difference between two rows of one user is the effect on that user, not luck.
     **sizes
         As for `simulate_shop`: `n_users`, `n_items`, `days`, `random_state`.
 
     Raises
     ------
     ShopError
-        No policy, a size that cannot be, or a page that cannot be.
+        No policy, an invalid size, or an invalid page.
     """
     if not isinstance(policies, dict) or not policies:
         raise ShopError(
