@@ -24,8 +24,10 @@ setup(
     packages=find_packages(include=["segtutorial*"]),
     package_data={
         "segtutorial": ["templates/*", "locale/*/LC_MESSAGES/*.po"],
+        "segtutorial.core": ["lists/*"],
         "segtutorial.course": ["exercises.json"],
         "segtutorial.sentiment": ["lists/*", "models/*"],
+        "segtutorial.simulation": ["lists/*"],
     },
     install_requires=cfg["requirements"].split(),
     extras_require={

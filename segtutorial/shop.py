@@ -6,6 +6,10 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     "segtutorial",
     submod_attrs={
+        "core.calendar": [
+            "day_start",
+            "local_time",
+        ],
         "core.completeness": [
             "MISSING",
             "check_shop",
@@ -18,6 +22,9 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "fetch_reviews",
             "fetch_tmall",
         ],
+        "core.errors": [
+            "ShopError",
+        ],
         "core.exports": [
             "write_shop",
         ],
@@ -28,9 +35,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "ACTIONS",
             "CONTRACT",
             "Shop",
-            "ShopError",
-            "day_start",
-            "local_time",
             "read_settings",
         ],
         "simulation.simulator": [

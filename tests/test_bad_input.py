@@ -238,7 +238,7 @@ REFUSED = {  # name: (files, what the message must name)
         ["'3.4.2024'", "2024-06-18"],
     ),
     "no TOML": ({"columns": "name = Laden\n", "behaviors": log()}, ["columns.toml", "TOML"]),
-    "no time zone": (
+    "not a time zone": (
         {"columns": 'timezone = "Beijing"\n', "behaviors": log()},
         ["columns.toml", "timezone", "'Beijing'", "Asia/Shanghai"],
     ),
@@ -546,5 +546,5 @@ def test_an_interrupted_run_leaves_nothing(stop, earlier, large, process, tmp_pa
 
 def test_an_empty_time_zone_is_refused():
     """As any other name that is no zone."""
-    with pytest.raises(ShopError, match="is no time zone"):
+    with pytest.raises(ShopError, match="is not a time zone"):
         day_start("2024-06-18", "")

@@ -3,6 +3,7 @@ accidents of typing.
 """
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,15 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import segtutorial.simulation
+from segtutorial.simulation import corruption
 from segtutorial.simulation.grammar import IRONY, KINDS, SORTS, banks, write_reviews
-from segtutorial.simulation.market import ASPECTS, CATEGORIES, key_of
-from segtutorial.simulation.phrases import NOUNS, rows_of, sayings
+from segtutorial.simulation.market import ASPECTS, CATEGORIES, key_of, read_tables
+from segtutorial.simulation.phrases import NOUNS, expand, rows_of, sayings
 
 CODES = list(CATEGORIES.index)
 
 
 def buyers(n, seed=0):
-    """Keys, opinions, stars, categories and nouns of n reviews, about as the simulator makes them."""
+    """Keys, opinions, stars, categories and nouns of n reviews, as the simulator makes them."""
     rng = np.random.default_rng(seed)
     opinions = rng.normal([0.2, 0.1, 0.2, 0.4, 0.2], [0.8, 0.8, 0.6, 0.8, 0.7], (n, 5)) - 1.7 * (
         rng.random((n, 1)) < 0.06
@@ -210,3 +213,78 @@ def test_a_noun_that_no_table_knows_gets_what_its_category_shares():
     assert not re.search(
         "|".join(noun for _, noun in NOUNS if len(noun) > 2), "".join(table["text"])
     )
+
+
+LISTS = Path(segtutorial.simulation.__file__).parent / "lists"
+
+
+def _templates(name):
+    """All templates of a list, of whatever form, before verbs are put in."""
+    for table, text in read_tables(name).items():
+        for row in text.replace("\n  ", "|").split("\n"):
+            if name == "products":
+                if row[:2] in ("+ ", "- "):
+                    yield row[2:]
+            elif name == "extras" or table == "scenes":
+                yield from row.split(" = ")[1].split("|")
+            else:
+                yield from row.split("|")
+
+
+@pytest.mark.parametrize("name", "sayings products extras stories verdicts irony links".split())
+def test_every_template_of_the_lists_is_in_a_bank(name):
+    spoken = {phrase for bank in banks().values() for phrase in bank.phrases}
+    verbs = {"用", *(re.findall(r"^\S+/(\S)", "\n".join(read_tables("products").values()), re.M))}
+    lost = [
+        template
+        for template in _templates(name)
+        if not any(
+            phrase.replace("V", verb) in spoken for verb in verbs for phrase in expand(template)[:1]
+        )
+    ]
+    assert not lost
+
+
+@pytest.mark.parametrize("name", ["looks", "products"])
+def test_every_word_of_a_feature_is_in_a_phrase(name):
+    """Of each feature every good word and every bad one; and of each pattern a phrase."""
+    spoken = "\n".join(banks()["sayings"].phrases)
+    features = re.findall(r"([^\s:+]+):(\S+):(\S+)", "\n".join(read_tables(name).values()))
+    assert len(features) > 20
+    lost = [
+        (thing, word)
+        for thing, *sides in features
+        for words in sides
+        for word in words.split(",")
+        if not re.search(f"{thing}[^\\n]*{word}", spoken)
+    ]
+    assert not lost
+    for row in rows_of(read_tables("patterns")["patterns"]):
+        for pattern in row:
+            part = re.sub("[FGB]", ".+", re.escape(expand(pattern)[0]))
+            assert re.search(f"^{part}$", spoken, re.M), pattern
+
+
+def test_every_line_of_the_lists_is_a_row_of_a_table():
+    """And every file has a test here that reads it; none has two tables of one name."""
+    for path in LISTS.glob("*.txt"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        kept = [line for line in lines if line and not line.startswith("#")]
+        names = [line[3:] for line in kept if line.startswith("== ")]
+        assert kept[0].startswith("== ") and len(set(names)) == len(names)
+        assert not any(line != line.rstrip() or "\t" in line for line in kept), path.name
+        rows = "\n".join(read_tables(path.stem).values()).split("\n")
+        assert rows == [line for line in kept if not line.startswith("== ")]
+    tested = "sayings patterns products looks extras stories verdicts irony links traditional"
+    assert {path.stem for path in LISTS.glob("*.txt")} == set(tested.split())
+    assert {path.name for path in LISTS.iterdir() if path.suffix != ".txt"} == {"categories.csv"}
+
+
+def test_the_tables_of_signs_and_categories_are_whole():
+    pairs = read_tables("traditional")["traditional"].split("\n")
+    assert all(re.fullmatch(r"\S \S", pair) and pair[0] != pair[2] for pair in pairs)
+    assert (len(pairs), len(corruption._SIMPLE)) == (len(corruption._TRADITIONAL), len(pairs))
+    assert set(read_tables("products")) == set(CATEGORIES.index) == {name for name, _ in NOUNS}
+    lines = (LISTS / "categories.csv").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == len(CATEGORIES) + 1 and not CATEGORIES.isna().any(axis=None)
+    assert set(CATEGORIES["nouns"].str.split().explode()) == {noun for _, noun in NOUNS}

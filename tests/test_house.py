@@ -14,8 +14,8 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "segtutorial"
 # the wings in their order, and the modules of each in theirs
 WINGS = {
-    "core": "tables arguments files folders exports load datasets messages section stages storage"
-    " completeness",
+    "core": "errors calendar tables arguments files folders exports parsing load fetching datasets "
+    "messages section stages storage completeness",
     "simulation": "market phrases grammar log shopper corruption simulator",
     "course": "workbook edition",
     "clean": "rules returns cleaning stage",

@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 
 from segtutorial.clean import clean
+from segtutorial.core.calendar import day_start, utc_offsets
+from segtutorial.core.errors import ShopError
 from segtutorial.core.load import load_shop
 from segtutorial.core.section import Context
 from segtutorial.core.storage import read_model, write_model
-from segtutorial.core.tables import ShopError, day_start, utc_offsets
 from segtutorial.shop import Shop, simulate_shop
 from segtutorial.simulation.corruption import add_dirt
 from segtutorial.simulation.log import CODES, ShopLog, frame_of, popular_page, start_of

@@ -12,7 +12,15 @@ from segtutorial.core.tables import CONTRACT, ShopError
 from segtutorial.simulation.corruption import add_dirt
 from segtutorial.simulation.log import ShopLog, check_page, popular_page, start_of
 from segtutorial.simulation.market import draw_products, draw_users, key_of
-from segtutorial.simulation.shopper import World, act, leave, look, visitors
+from segtutorial.simulation.shopper import (
+    World,
+    act,
+    leave,
+    look,
+    shown_quality,
+    utility,
+    visitors,
+)
 from segtutorial.simulation.simulator import counterfactual, outcomes, simulate_shop
 
 SMALL = dict(n_users=200, n_items=40, days=30, random_state=3)
@@ -241,7 +249,7 @@ REFUSED = {
     "an unknown item": (changed(items=lambda items: items + 10_000), "is not sold"),
     "item 0": (changed(items=lambda items: items * 0), "item 0 is not sold"),
     "a negative item": (changed(items=lambda items: -items), "is not sold"),
-    "an item twice": (changed(items=first_twice), "stands twice on one page"),
+    "an item twice": (changed(items=first_twice), "appears twice on one page"),
     "items as decimals": (changed(items=lambda items: items.astype(float)), "whole numbers"),
     "items with NaN": (
         changed(items=lambda items: items * np.nan),
@@ -364,7 +372,7 @@ def test_a_policy_that_uses_its_arrays_again_changes_no_page():
 @few
 @given(st.integers(1, 30), st.integers(0, 12), st.integers(0, 40), st.integers(0, 2**30))
 def test_the_popular_page_holds_what_it_promises(n_items, n_popular, n_users, seed):
-    """Different items that are listed, in stock where enough are, and a page that the shop accepts."""
+    """Different listed items, in stock where enough are, on a page that the shop accepts."""
     rng, products = np.random.default_rng(seed), draw_products(n_items, 10, seed)[0]
     log = ShopLog(
         products,
@@ -490,8 +498,8 @@ def test_a_better_page_sells_more_and_keeps_more():
         def policy(day, user_ids, log):
             rows, items = user_ids - 100_001, log.products["item_id"].to_numpy() - 1
             fit = (
-                world.fit(rows[:, None], items[None], world.price[items])
-                + 4 * (world.quality - world.shown())[items]
+                utility(world, rows[:, None], items[None], world.price[items])
+                + 4 * (world.quality - shown_quality(world))[items]
             )
             pick = items[np.argsort(-fit, axis=1)[:, :8]]
             return pick + 1, world.price[pick], np.ones(pick.shape)

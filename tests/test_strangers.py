@@ -16,13 +16,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from segtutorial.core.errors import ShopError
 from segtutorial.core.load import load_shop
 from segtutorial.core.tables import (
     CONTRACT,
     SHOP_KEYS,
     TABLE_KEYS,
     Shop,
-    ShopError,
     check_settings,
     read_settings,
 )
@@ -409,7 +409,7 @@ def small_machine(code, *arguments, gigabytes=3):
 
 LOADS = """
 from segtutorial.core.load import load_shop
-from segtutorial.core.tables import ShopError
+from segtutorial.core.errors import ShopError
 try: print(load_shop(sys.argv[1]))
 except ShopError as error: print("refused:", error)
 """

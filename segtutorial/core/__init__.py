@@ -5,25 +5,37 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
+        "calendar": [
+            "day_start",
+            "local_day",
+            "local_time",
+            "to_timestamp",
+            "utc_offsets",
+        ],
         "completeness": [
             "check_shop",
         ],
         "datasets": [
             "BookShelf",
             "LeaveOneOut",
-            "data_file",
             "fetch_books",
             "fetch_cdnow",
             "fetch_ml1m_loo",
             "fetch_online_retail",
             "fetch_reviews",
             "fetch_tmall",
-            "on_machine",
+        ],
+        "errors": [
+            "ShopError",
         ],
         "exports": [
             "hide_ids",
             "write_csv",
             "write_shop",
+        ],
+        "fetching": [
+            "data_file",
+            "on_machine",
         ],
         "folders": [
             "check_out",
@@ -68,13 +80,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "CONTRACT",
             "Column",
             "Shop",
-            "ShopError",
-            "day_start",
-            "local_day",
-            "local_time",
-            "to_timestamp",
             "read_settings",
-            "utc_offsets",
         ],
     },
 )

@@ -25,7 +25,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .tables import CONTRACT, ShopError, day_start
+from .calendar import day_start
+from .errors import ShopError
+from .tables import CONTRACT
 
 
 # %% ../../nbs/00i_arguments.ipynb #3683518e
@@ -266,10 +268,11 @@ def _first_bad(values: pd.Series, kind: str, null: bool) -> tuple[int, str] | No
     return (int(np.argmax(bad)), allowed) if bad.any() else None
 
 
-# %% ../../nbs/00i_arguments.ipynb #4dd55985
+# %% ../../nbs/00i_arguments.ipynb #742fe374
 def _check_pandas(
     where: str, frame: pd.DataFrame, kinds: dict[str, str], full: tuple[str, ...]
 ) -> None:
+    """Refuses the first value that its column cannot have; says in which row it is."""
     for name, kind in kinds.items():
         found = _first_bad(frame[name], kind, name not in full)
         if found:
@@ -312,6 +315,25 @@ def _check_other(where: str, frame: Any, kinds: dict[str, str]) -> None:
             )
 
 
+# %% ../../nbs/00i_arguments.ipynb #4dd55985
+def _opened(where: str, frame: Any, needed: list[str]) -> tuple[Any, list[str]]:
+    """A pandas frame as it is, any other as a narwhals frame; and the names of its columns."""
+    if isinstance(frame, pd.DataFrame):
+        return frame, list(frame.columns)
+    try:
+        import narwhals as nw
+
+        other = nw.from_native(frame)
+        names = list(other.collect_schema().names())
+        native = other.to_native()
+    except (ImportError, TypeError, AttributeError):
+        raise ShopError(
+            f"{where}: {type(frame).__name__} is not a table; needed: a DataFrame with "
+            f"{', '.join(needed)}"
+        ) from None
+    return native if isinstance(native, pd.DataFrame) else other, names
+
+
 def check_table(
     where: str,
     frame: Any,
@@ -340,22 +362,8 @@ def check_table(
         No table; a needed column that is not there, or one that is there twice; a value that its
         kind does not have.
     """
-    other = None
-    if not isinstance(frame, pd.DataFrame):
-        try:
-            import narwhals as nw
-
-            other = nw.from_native(frame)
-            names = list(other.collect_schema().names())
-            frame = native if isinstance(native := other.to_native(), pd.DataFrame) else frame
-        except (ImportError, TypeError, AttributeError):
-            raise ShopError(
-                f"{where}: {type(frame).__name__} is no table; needed: a DataFrame with "
-                f"{', '.join(needed)}"
-            ) from None
-    else:
-        names = list(frame.columns)
     needed = list(needed)
+    frame, names = _opened(where, frame, needed)
     for name in needed:
         if name not in names:
             raise ShopError(
@@ -372,7 +380,7 @@ def check_table(
     if isinstance(frame, pd.DataFrame):
         _check_pandas(where, frame, kinds, full)
     else:
-        _check_other(where, other, kinds)
+        _check_other(where, frame, kinds)
 
 
 # %% ../../nbs/00i_arguments.ipynb #53c2bf17

@@ -5,33 +5,20 @@
 # %% ../../nbs/00c_public.ipynb #24ccb4d5
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-import os
-import zipfile
-import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import openpyxl
 import pandas as pd
-import pooch
-from tqdm.auto import tqdm
 
-from .files import check_workbook
+from .errors import ShopError
+from .fetching import FILES, counted_table, data_file, on_machine, read_as_text
 from .load import load_shop
-from .tables import Shop, ShopError
+from .tables import Shop
+
+_all_ = ["FILES", "data_file", "on_machine"]  # from here, too
 
 # %% auto #0
 __all__ = [
-    "FILES",
-    "RETRIES",
-    "PublicFile",
-    "on_machine",
-    "data_file",
     "fetch_online_retail",
     "fetch_cdnow",
     "fetch_tmall",
@@ -40,388 +27,10 @@ __all__ = [
     "fetch_ml1m_loo",
     "BookShelf",
     "fetch_books",
+    "FILES",
+    "data_file",
+    "on_machine",
 ]
-
-
-# %% ../../nbs/00c_public.ipynb #e2f3f577
-@dataclass(frozen=True)
-class PublicFile:
-    """One published file: where it is kept, what makes it whole, and what may be done with it."""
-
-    title: str
-    path: str  # under the folder of SEGTUTORIAL_DATA; there it may be gzipped, with .gz added
-    shapes: tuple[
-        tuple[int, int], ...
-    ]  # rows and columns of the whole table; more than one where parts and rebuilt copies are known
-    size: str  # of what is downloaded
-    publisher: str
-    terms: str
-    urls: tuple[
-        str, ...
-    ] = ()  # tried in this order; none: published in a form that is not read here
-    sha256: str | None = None  # of the published file, where it is known
-
-
-_RAW = "https://raw.githubusercontent.com/"
-_NCF = (
-    _RAW
-    + "hexiangnan/neural_collaborative_filtering/4aab159e81c44b062c091bdaed0ab54ac632371f/Data/"
-)
-_CORPUS = _RAW + "SophonPlus/ChineseNlpCorpus/a0b781d72158bde242c0626c9e354d2b328865ff/datasets/"
-_LIFETIMES = _RAW + "CamDavidsonPilon/lifetimes/{}/lifetimes/datasets/"
-
-# %% ../../nbs/00c_public.ipynb #0ccd3c94
-_ML1M = (
-    "MovieLens 1M, leave one out",
-    "GitHub, hexiangnan/neural_collaborative_filtering, Data",
-    "GroupLens: research only, no redistribution",
-)
-_CDNOW = ("GitHub, CamDavidsonPilon/lifetimes, lifetimes/datasets", "academic use")
-_REVIEWS = ("GitHub, SophonPlus/ChineseNlpCorpus, datasets", "none stated: research only")
-_BOOKS = ("GitHub, yuanmengqi/DouBan_Recommendation, as many raw files", _REVIEWS[1])
-FILES: dict[str, PublicFile] = {
-    "online_retail": PublicFile(
-        "Online Retail",
-        "online_retail/online_retail.csv",
-        ((541_909, 8),),
-        "23 MB",
-        "UCI Machine Learning Repository, data set 352",
-        "CC BY 4.0",
-        ("https://archive.ics.uci.edu/static/public/352/online+retail.zip",),
-    ),
-    "cdnow": PublicFile(
-        "CDNOW",
-        "cdnow/CDNOW_master.txt",
-        ((69_659, 4),),
-        "2 MB",
-        *_CDNOW,
-        (_LIFETIMES.format("748620cd21c16bdb62ff1346e32c38ede7d62cb1") + "CDNOW_master.txt",),
-        "eff6889ed364c5199d6eacbbeb7a6d559971df4406ac876f322c373f00a072ef",
-    ),
-    "cdnow_sample": PublicFile(
-        "CDNOW sample",
-        "cdnow/CDNOW_sample.txt",
-        ((6_919, 5),),
-        "0.2 MB",
-        *_CDNOW,
-        tuple(
-            _LIFETIMES.format(commit) + "CDNOW_sample.txt"
-            for commit in ("748620cd21c16bdb62ff1346e32c38ede7d62cb1", "master")
-        ),
-        "6fae10155c0b0ba363c2c386e30f77990d22328220efd862a5edd1443420d94a",
-    ),
-    "tmall": PublicFile(
-        "Tmall",
-        "tmall/events.csv",
-        ((357_412, 4),),
-        "3 MB",
-        "GitHub, HKUDS/SSLRec, as Python pickles",
-        "Tianchi: research only",
-    ),
-    "online_shopping_10_cats": PublicFile(
-        "Reviews of ten categories",
-        "zh_reviews/online_shopping_10_cats.csv",
-        ((62_774, 3), (53_358, 3)),
-        "4 MB",
-        *_REVIEWS,
-        (_CORPUS + "online_shopping_10_cats/online_shopping_10_cats.zip",),
-        "6816ded66fde9d0927ecbd370b5e12d0174d1abac35192ec014ac2a0a8d25858",
-    ),
-    "waimai_10k": PublicFile(
-        "Reviews of take-away food",
-        "zh_reviews/waimai_10k.csv",
-        ((11_987, 2),),
-        "0.9 MB",
-        *_REVIEWS,
-        (_CORPUS + "waimai_10k/waimai_10k.csv",),
-        "b8b5c11c00b51578d35937fca56e03a126b45381f1ea4b22893237cb377a26fe",
-    ),
-    "ml1m_train": PublicFile(
-        _ML1M[0],
-        "ncf_ml1m/ml-1m.train.rebuilt.tsv",
-        ((994_169, 2), (994_169, 4)),
-        "20 MB",
-        *_ML1M[1:],
-        (_NCF + "ml-1m.train.rating",),
-    ),
-    "ml1m_test": PublicFile(
-        _ML1M[0],
-        "ncf_ml1m/ml-1m.test.rating",
-        ((6_040, 4),),
-        "0.1 MB",
-        *_ML1M[1:],
-        (_NCF + "ml-1m.test.rating",),
-        "231ae11eb060b643a8c58c063cd17ffc743b54f569afb073d1abb6cf126b88b5",
-    ),
-    "ml1m_negative": PublicFile(
-        _ML1M[0],
-        "ncf_ml1m/ml-1m.test.negative",
-        ((6_040, 100),),
-        "3 MB",
-        *_ML1M[1:],
-        (_NCF + "ml-1m.test.negative",),
-        "127853228a76b7d21c0481e8ef8d00dd009cd5c88670dbdd9e9debfdb9f93de4",
-    ),
-    "books": PublicFile("Book shelf", "zh_books/books.csv", ((1_200, 17),), "1 MB", *_BOOKS),
-    "shelf_log": PublicFile(
-        "Book shelf", "zh_books/shelf_log.csv", ((63_725, 5),), "1 MB", *_BOOKS
-    ),
-}
-
-
-# %% ../../nbs/00c_public.ipynb #01849e3a
-def _entry(name: str) -> PublicFile:
-    if name not in FILES:
-        raise ShopError(f"{name!r} is no public file known here; known are {', '.join(FILES)}")
-    return FILES[name]
-
-
-def _cache() -> Path:
-    return Path(os.environ.get("SEGTUTORIAL_CACHE") or pooch.os_cache("segtutorial"))
-
-
-def _basename(url: str) -> str:
-    return url.rsplit("/", 1)[1]
-
-
-def _cached(file: PublicFile) -> list[Path]:
-    """The places in the cache where this file may lie: unpacked first, then as published."""
-    unpacked = _cache() / (file.path + ".gz")
-    return [unpacked, *(unpacked.with_name(_basename(url)) for url in file.urls)]
-
-
-def _local(file: PublicFile) -> Path | None:
-    """The file in the folder of SEGTUTORIAL_DATA, under its name here or its published name; None
-    where it is not.
-    """
-    named = os.environ.get("SEGTUTORIAL_DATA")
-    if not named:
-        return None
-    # notebooks run in nbs/, so a relative folder may be meant from the folder above
-    root = next((root for root in (Path(named), Path("..", named)) if root.is_dir()), None)
-    if root is None:
-        raise ShopError(
-            f"SEGTUTORIAL_DATA = {named!r}: there is no such folder; correct it, or unset "
-            "it to download from the publishers"
-        )
-    place = root / file.path
-    names = (place.name + ".gz", place.name, *map(_basename, file.urls))
-    return next((place.with_name(name) for name in names if place.with_name(name).exists()), None)
-
-
-def on_machine(name: str) -> bool:
-    """Whether the public file `name`, a key of `FILES`, can be read without a download; ShopError
-    where `name` is none.
-    """
-    file = _entry(name)
-    return _local(file) is not None or any(path.exists() for path in _cached(file))
-
-
-# %% ../../nbs/00c_public.ipynb #bc619c64
-RETRIES = 2  # after the first try; the pause before each grows by a second
-
-
-def _stream(url: str, out: str, _: pooch.Pooch) -> None:
-    """Downloads into `out`; every try gets a progress bar of its own."""
-    with tqdm(
-        desc=_basename(url), total=1, unit="B", unit_scale=True, leave=False
-    ) as bar:  # the true total comes with the answer
-        pooch.HTTPDownloader(progressbar=bar, chunk_size=1 << 16, timeout=30)(url, out, None)
-
-
-def _why(error: Exception) -> str:
-    """A failed download in a few words, without addresses and stack frames."""
-    if getattr(error, "response", None) is not None:
-        return f"the server answered {error.response.status_code}"
-    kind = type(error).__name__
-    return {
-        "ValueError": "what came is not the published file: its SHA-256 differs",
-        "ConnectionError": "there is no connection to the server",
-        "ReadTimeout": "the server did not answer within 30 s",
-        "ConnectTimeout": "the server did not answer within 30 s",
-        "ChunkedEncodingError": "the download broke off",
-    }.get(kind, f"the download failed ({kind})")
-
-
-def _unwritable(file: PublicFile, error: OSError) -> ShopError:
-    return ShopError(
-        f"{file.title}: the cache folder {_cache()} cannot be written ({error.strerror}); "
-        "name another in the environment variable SEGTUTORIAL_CACHE"
-    )
-
-
-def _as_first(path: Path, file: PublicFile, keep: bool = False) -> Path:
-    """A download without a published SHA-256, if it has that of the first one; `keep` makes it the
-    first.
-    """
-    note = path.with_name(path.name + ".sha256")
-    if file.sha256 is None and path.exists():
-        found = pooch.file_hash(str(path))
-        if note.exists() and note.read_text().strip() != found:
-            path.unlink()
-            raise ShopError(
-                f"{path.name} ({file.title}): its SHA-256 is not that of the first "
-                f"download, noted in {note}; "
-                "if the publisher has a new version that you trust, delete the note"
-            )
-        note.write_text(found + "\n") if keep else None
-    return path
-
-
-def _download(file: PublicFile) -> Path:
-    """The file as published, in the cache; what the cache holds is checked against the publisher's
-    hash, where it is known.
-    """
-    import requests  # heavy, and needed only here
-
-    folder, reason = (
-        Path(file.path).parent.name,
-        "it is published in a form that is not read here, so there is no download",
-    )
-    for url in file.urls:
-        key = f"{folder}/{_basename(url)}"
-        known = {key: file.sha256 and "sha256:" + file.sha256}
-        store = pooch.create(
-            path=_cache(), base_url="", registry=known, urls={key: url}, retry_if_failed=RETRIES
-        )
-        try:
-            return Path(store.fetch(key, downloader=_stream))
-        except (requests.RequestException, ValueError) as error:
-            reason = _why(error)
-        except OSError as error:
-            raise _unwritable(file, error) from None
-    looked = (
-        "the folder in SEGTUTORIAL_DATA does not hold it"
-        if os.environ.get("SEGTUTORIAL_DATA")
-        else "SEGTUTORIAL_DATA is not set"
-    )
-    names = " or ".join(
-        dict.fromkeys([file.path, *(f"{folder}/{_basename(url)}" for url in file.urls)])
-    )
-    raise ShopError(
-        f"{file.title} ({file.size}) is not on this machine: {looked}, and {reason}. "
-        f"It is published at {', '.join(file.urls) or file.publisher}. Let SEGTUTORIAL_DATA "
-        f"name a folder that holds {names} (.gz is read too)"
-    )
-
-
-# %% ../../nbs/00c_public.ipynb #9e990642
-def _unpacked(path: Path, file: PublicFile) -> Path:
-    """The table in a zip as a gzipped CSV in the cache."""
-    target = _cached(file)[0]
-    if target.exists():
-        return target
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        check_workbook(path)
-        with zipfile.ZipFile(path) as packed:
-            member = next(
-                name
-                for name in packed.namelist()
-                if name.endswith((".csv", ".xlsx")) and not name.startswith("__MACOSX")
-            )
-            content = packed.read(member)
-        with gzip.open(part, "wt", encoding="utf-8", newline="", compresslevel=6) as out:
-            if member.endswith(".csv"):
-                out.write(content.decode("utf-8-sig"))
-            else:
-                sheet = openpyxl.load_workbook(io.BytesIO(content), read_only=True).worksheets[0]
-                rows = tqdm(
-                    sheet.iter_rows(values_only=True),
-                    "rows read, once",
-                    file.shapes[0][0],
-                    leave=False,
-                )
-                csv.writer(out, lineterminator="\n").writerows(rows)
-        os.replace(part, target)
-    except (zipfile.BadZipFile, zlib.error, StopIteration, EOFError, KeyError, ValueError):
-        _forget(file)
-        raise ShopError(
-            f"{path.name} ({file.title}) is not a zip that holds a .csv or .xlsx; fetch it "
-            f"again from {file.urls[0]}"
-        ) from None
-    except OSError as error:
-        raise _unwritable(file, error) from None
-    finally:
-        part.unlink(missing_ok=True)
-    return target
-
-
-def _forget(file: PublicFile) -> None:
-    """Takes a file that turned out wrong out of the cache, in every form."""
-    for path in _cached(file):
-        path.unlink(missing_ok=True)
-
-
-# %% ../../nbs/00c_public.ipynb #9ca20539
-def data_file(name: str) -> Path:
-    """The path of a public file on this machine, a text or gzipped text, downloaded first where it
-    has to be.
-
-    The folder in the environment variable SEGTUTORIAL_DATA comes first, then the cache of earlier
-    downloads, then the publisher. The cache is `pooch.os_cache("segtutorial")`, or the folder in
-    SEGTUTORIAL_CACHE.
-
-    Parameters
-    ----------
-    name : str
-        A key of `FILES`.
-
-    Raises
-    ------
-    ShopError
-        The file is not here and cannot be downloaded, or is not the published one; says how large
-        it is and where it is published. Nothing is left in the cache then.
-    """
-    file = _entry(name)
-    path = _local(file)
-    if path is None:
-        path = (
-            unpacked
-            if (unpacked := _cached(file)[0]).exists()
-            else _as_first(_download(file), file)
-        )
-    return _unpacked(path, file) if path.suffix == ".zip" else path
-
-
-# %% ../../nbs/00c_public.ipynb #d13c12f6
-def _counted(name: str, read: Callable[[Path], pd.DataFrame]) -> pd.DataFrame:
-    """What `read` makes of a public file, when it has as many rows and columns as the published
-    one; else a ShopError, and the cache forgets it.
-    """
-    path, file = data_file(name), _entry(name)
-    try:
-        table = read(path)
-        found = "{:,} x {:,}".format(*table.shape)
-    except (
-        ValueError,
-        OSError,
-        EOFError,
-        zlib.error,
-    ) as error:  # pandas' parser errors and wrong encodings are ValueErrors
-        table, found = None, f"a file that cannot be read ({type(error).__name__})"
-    if table is not None and table.shape in file.shapes:
-        _as_first(_cached(file)[-1], file, keep=True)
-        return table
-    if cached := path in _cached(file):
-        _forget(file)
-    expected = " or ".join("{:,} x {:,}".format(*shape) for shape in file.shapes)
-    remedy = (
-        "the copy was taken out of the cache, so fetch it again"
-        if cached
-        else f"put that of {file.publisher} in its place"
-    )
-    raise ShopError(
-        f"{path.name} ({file.title}): expected {expected} rows and columns, found {found}; {remedy}"
-    )
-
-
-def _read_csv(path: Path, **options) -> pd.DataFrame:
-    return pd.read_csv(
-        path, dtype="str", keep_default_na=False, na_values=[""], **options
-    )  # every cell as written; only an empty one is missing
-
 
 # %% ../../nbs/00c_public.ipynb #50e510c0
 _RETAIL = dict(
@@ -454,12 +63,12 @@ def _retail_products(lines: pd.DataFrame, behaviors: pd.DataFrame) -> pd.DataFra
         .round()
         .astype("Int64")
     )
-    said = pd.DataFrame(
+    described = pd.DataFrame(
         {"item": lines["StockCode"].str.strip(), "title": lines["Description"].str.strip()}
     )
-    said = said.value_counts(sort=False).rename("n").reset_index()
+    described = described.value_counts(sort=False).rename("n").reset_index()
     title = (
-        said.sort_values(["n", "title"], ascending=[False, True])
+        described.sort_values(["n", "title"], ascending=[False, True])
         .drop_duplicates("item")
         .set_index("item")["title"]
     )
@@ -482,7 +91,7 @@ def fetch_online_retail() -> Shop:
 
     The first call after a download takes minutes, since it reads a large spreadsheet.
     Terms: CC BY 4.0, D. Chen, Online Retail, UCI Machine Learning Repository (2015),
-    doi:10.24432/C5BW33. ShopError: the file is neither here nor to be had, or is not whole.
+    doi:10.24432/C5BW33.
 
     Returns
     -------
@@ -491,8 +100,13 @@ def fetch_online_retail() -> Shop:
         quantity where the quantity was negative (9,288 cancelled lines, 1,336 stock corrections
         without customer or price). `user_id` is missing for guests. Some `item_id` are postage and
         fees. `products`: titles and prices made from the lines; `category` and `brand` are missing.
+
+    Raises
+    ------
+    ShopError
+        The file is not on this machine and cannot be downloaded, or it is not complete.
     """
-    lines = _counted("online_retail", _read_csv)
+    lines = counted_table("online_retail", read_as_text)
     path = data_file("online_retail").resolve()
     shop = load_shop(
         path.parent, {**_RETAIL, "behaviors": {**_RETAIL["behaviors"], "file": path.name}}
@@ -516,8 +130,7 @@ def fetch_cdnow(sample: bool = False) -> Shop:
     New York time.
 
     Terms: academic use. Source: P. S. Fader, B. G. S. Hardie, Forecasting repeat sales at CDNOW: a
-    case study, Interfaces 31 (2001). ShopError: the file is neither here nor to be had, or is not
-    whole.
+    case study, Interfaces 31 (2001).
 
     Parameters
     ----------
@@ -528,15 +141,23 @@ def fetch_cdnow(sample: bool = False) -> Shop:
     Returns
     -------
     Shop
-        `behaviors`: a row a purchase, all `buy` of the one item "CD" at the start of its day;
-        `quantity` 1, `price` what the row cost in cents, `pieces` how many CDs that was. Equal rows
-        and rows of price 0 are real. No order numbers: an order is what one user buys on one day.
+        `behaviors`: one row per purchase, each a `buy` of the only item "CD" at the start of its
+        day; `quantity` is 1, `price` what the row cost in cents, `pieces` the number of CDs. Equal
+        rows and rows of price 0 are real. There are no order numbers: an order is what one user
+        buys on one day.
+
+    Raises
+    ------
+    ShopError
+        The file is not on this machine and cannot be downloaded, or it is not complete.
     """
     names = ["user_id", "date", "pieces", "spent"]
     name, names, header, first = (
         ("cdnow_sample", ["master_id", *names], None, 1) if sample else ("cdnow", names, 0, 2)
     )
-    raw = _counted(name, lambda path: _read_csv(path, sep=r"\s+", header=header, names=names))
+    raw = counted_table(
+        name, lambda path: read_as_text(path, sep=r"\s+", header=header, names=names)
+    )
     day = pd.to_datetime(raw["date"], format="%Y%m%d").dt.tz_localize("America/New_York")
     behaviors = pd.DataFrame(
         {
@@ -583,16 +204,20 @@ def fetch_tmall() -> Shop:
     days of 2017, in Beijing time.
 
     Terms: Tianchi, research only. Source: HKUDS/SSLRec.
-    ShopError: the file is not in the folder of SEGTUTORIAL_DATA (it is published as Python pickles,
-    which are not read here), or is not whole.
 
     Returns
     -------
     Shop
-        `behaviors`: 357,412 rows, one a user, item and action; no views, no quantities, no prices,
+        `behaviors`: 357,412 rows, one per user, item and action; no views, quantities or prices,
         so no money features.
+
+    Raises
+    ------
+    ShopError
+        The file is not in the folder of SEGTUTORIAL_DATA (it is published as Python pickles, which
+        are not read here), or it is not complete.
     """
-    _counted("tmall", _read_csv)
+    counted_table("tmall", read_as_text)
     path = data_file("tmall").resolve()
     return load_shop(
         path.parent, {**_TMALL, "behaviors": {**_TMALL["behaviors"], "file": path.name}}
@@ -604,11 +229,10 @@ _REVIEW_SETS = ("online_shopping_10_cats", "waimai_10k")
 
 
 def fetch_reviews(name: str = "online_shopping_10_cats") -> pd.DataFrame:
-    """Labelled Chinese reviews, a row each.
+    """Labelled Chinese reviews, one per row.
 
     The ten categories are 62,774 rows as published; a known part of 53,358 is accepted too.
     Terms: none stated, so research only; do not pass rows on. Source: SophonPlus/ChineseNlpCorpus.
-    ShopError: `name` is another; the file is neither here nor to be had, or is not whole.
 
     Parameters
     ----------
@@ -622,12 +246,18 @@ def fetch_reviews(name: str = "online_shopping_10_cats") -> pd.DataFrame:
         `cat` (category, Chinese), `label` (1 positive, 0 negative; made from stars), `text` as
         published: one is missing in the ten categories, some repeat, a few of these with both
         labels, and some begin with a byte order mark.
+
+    Raises
+    ------
+    ShopError
+        `name` is not one of the two; the file is not on this machine and cannot be downloaded, or
+        it is not complete.
     """
     if name not in _REVIEW_SETS:
         raise ShopError(
-            f"{name!r} is no set of reviews known here; known are {', '.join(_REVIEW_SETS)}"
+            f"{name!r} is not a known set of reviews; known are {', '.join(_REVIEW_SETS)}"
         )
-    raw = _counted(name, lambda path: _read_csv(path, encoding="utf-8-sig"))
+    raw = counted_table(name, lambda path: read_as_text(path, encoding="utf-8-sig"))
     return pd.DataFrame(
         {
             "cat": raw.get("cat", "外卖"),
@@ -664,30 +294,33 @@ class LeaveOneOut:
 
     @property
     def n_items(self) -> int:
-        """How many items there are, counting those that stand only among the tests or the
-        negatives.
-        """
+        """Number of items, including those that occur only in the tests or the negatives."""
         return int(max(self.train[:, 1].max(), self.test[:, 1].max(), self.negatives.max())) + 1
 
 
 # %% ../../nbs/00c_public.ipynb #5f0f8234
 def fetch_ml1m_loo() -> LeaveOneOut:
-    """The leave-one-out split of MovieLens 1M: 994,169 pairs to learn from, 6,040 tests, 99
+    """The leave-one-out split of MovieLens 1M: 994,169 training pairs and 6,040 tests with 99
     negatives each.
 
     Terms: GroupLens, research only, no redistribution. Split: X. He et al., Neural collaborative
-    filtering, WWW 2017. ShopError: a file is neither here nor to be had, is not whole, or the lists
-    of negatives do not belong to the tests.
+    filtering, WWW 2017.
 
     Returns
     -------
     LeaveOneOut
-        In 156 of the lists one negative is the test item; it is -1 here. No entry is lost
-        otherwise, and no negative is a pair of `train`.
+        In 156 of the lists one negative is the test item; it is -1 here. No other entry is lost,
+        and no negative is a pair of `train`.
+
+    Raises
+    ------
+    ShopError
+        A file is not on this machine and cannot be downloaded, or it is not complete, or the lists
+        of negatives do not belong to the tests.
     """
 
     def read(name, **options):
-        return _counted(name, lambda path: pd.read_csv(path, sep="\t", header=None, **options))
+        return counted_table(name, lambda path: pd.read_csv(path, sep="\t", header=None, **options))
 
     train, test, lists = (
         read("ml1m_train"),
@@ -714,48 +347,25 @@ def fetch_ml1m_loo() -> LeaveOneOut:
 
 
 # %% ../../nbs/00c_public.ipynb #6dcf3b04
-_BOOK_COLUMNS = dict(
-    zip(
-        (
-            "Book",
-            "书名",
-            "评分",
-            "评分人数",
-            "作者国籍",
-            "作者",
-            "出版社",
-            "原作名",
-            "译者",
-            "出版日期",
-            "页数",
-            "价格",
-            "装帧",
-            "丛书",
-            "ISBN",
-            "内容简介",
-            "作者简介",
-        ),
-        (
-            "item_id",
-            "title",
-            "score",
-            "n_scores",
-            "author_country",
-            "author",
-            "publisher",
-            "original_title",
-            "translator",
-            "published",
-            "pages",
-            "price_text",
-            "binding",
-            "series",
-            "isbn",
-            "description",
-            "about_author",
-        ),
-    )
-)
+_BOOK_COLUMNS = {
+    "Book": "item_id",
+    "书名": "title",
+    "评分": "score",
+    "评分人数": "n_scores",
+    "作者国籍": "author_country",
+    "作者": "author",
+    "出版社": "publisher",
+    "原作名": "original_title",
+    "译者": "translator",
+    "出版日期": "published",
+    "页数": "pages",
+    "价格": "price_text",
+    "装帧": "binding",
+    "丛书": "series",
+    "ISBN": "isbn",
+    "内容简介": "description",
+    "作者简介": "about_author",
+}
 
 
 @dataclass(frozen=True)
@@ -765,14 +375,14 @@ class BookShelf:
     Attributes
     ----------
     books : DataFrame
-        A row a book: `item_id`, `title`, `score` (0 to 10, mean of `n_scores` readers of the site),
-        `price` (cents; missing unless `price_text` is a plain number, which is read as yuan), and
+        One row per book: `item_id`, `title`, `score` (0 to 10, mean of `n_scores` readers), `price`
+        (cents; missing unless `price_text` is a plain number, which is read as yuan), and
         as text, missing where unknown: `author_country`, `author`, `publisher`, `original_title`,
         `translator`, `published`, `pages`, `binding`, `series`, `isbn`, `description`,
         `about_author`.
     log : DataFrame
-        A row a book on a shelf: `user_id`, `item_id`, `ts` (s since 1970 UTC), `rating` (1 to 5,
-        missing where there is none), `tags`.
+        One row per book on a shelf: `user_id`, `item_id`, `ts` (s since 1970 UTC), `rating` (1 to
+        5, missing where there is none), `tags`.
     """
 
     books: pd.DataFrame
@@ -786,16 +396,21 @@ def fetch_books() -> BookShelf:
     Beijing time.
 
     Terms: none stated, so research only; do not pass rows on. Source:
-    yuanmengqi/DouBan_Recommendation. ShopError: a file is not in the folder of SEGTUTORIAL_DATA
-    (the set is published as many raw files, which are not read here), or is not whole.
+    yuanmengqi/DouBan_Recommendation.
 
     Returns
     -------
     BookShelf
-        Every row as published; one pair of reader and book stands twice.
+        Every row as published; one pair of reader and book appears twice.
+
+    Raises
+    ------
+    ShopError
+        A file is not in the folder of SEGTUTORIAL_DATA (the set is published as many raw files,
+        which are not read here), or it is not complete.
     """
-    # some texts hold a lone carriage return, which is no end of a row
-    books = _counted("books", lambda path: _read_csv(path, lineterminator="\n")).rename(
+    # some texts hold a lone carriage return, which does not end a row
+    books = counted_table("books", lambda path: read_as_text(path, lineterminator="\n")).rename(
         columns=_BOOK_COLUMNS
     )
     books = books.apply(lambda column: column.str.strip().replace({"": None, "unknow": None}))
@@ -808,7 +423,7 @@ def fetch_books() -> BookShelf:
         n_scores=books["n_scores"].astype("Int64"),
         price=(price * 100).round().astype("Int64"),
     )
-    raw = _counted("shelf_log", lambda path: _read_csv(path, lineterminator="\n"))
+    raw = counted_table("shelf_log", lambda path: read_as_text(path, lineterminator="\n"))
     rate = raw["Rate"].astype("int64")
     log = pd.DataFrame(
         {

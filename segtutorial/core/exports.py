@@ -16,8 +16,9 @@ from typing import Any
 
 import pandas as pd
 
+from .errors import ShopError
 from .folders import MARK, NewFolder, new_folder
-from .tables import Shop, ShopError
+from .tables import Shop
 
 # %% ../../nbs/00j_exports.ipynb #da46a695
 _RUNS = "'*[=+\\-@\t\r\n＝＋－＠]"  # with apostrophes that were there before

@@ -26,7 +26,7 @@ from xml.parsers import expat
 import pyarrow as pa
 import pyarrow.parquet
 
-from .tables import ShopError
+from .errors import ShopError
 
 
 # %% ../../nbs/00b_files.ipynb #b0f11e07
@@ -35,21 +35,21 @@ def memory_left() -> int:
     nothing.
     """
 
-    def told(path: str, pattern: str, unit: int) -> list[int]:
+    def stated_in(path: str, pattern: str, unit: int) -> list[int]:
         try:
             found = re.search(pattern, Path(path).read_text())
         except OSError:
             return []
         return [int(found[1]) * unit] if found else []
 
-    left = told("/proc/meminfo", r"MemAvailable:\s+(\d+)", 1024)
-    left += told("/sys/fs/cgroup/memory.max", r"(\d+)", 1)  # the limit of a container
+    left = stated_in("/proc/meminfo", r"MemAvailable:\s+(\d+)", 1024)
+    left += stated_in("/sys/fs/cgroup/memory.max", r"(\d+)", 1)  # the limit of a container
     try:
         import resource  # not on Windows
 
         pages, page = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
         most = resource.getrlimit(resource.RLIMIT_AS)[0]
-        taken = told("/proc/self/statm", r"(\d+)", page)
+        taken = stated_in("/proc/self/statm", r"(\d+)", page)
         left += [pages * page] if not left else []
         left += [max(most - sum(taken), 0)] if most != resource.RLIM_INFINITY else []
     except (ImportError, AttributeError, ValueError, OSError):
@@ -155,9 +155,11 @@ def read_parquet(path: Path) -> pa.Table:
     """
     most, batches, size = memory_left() // TIMES, [], 0
     with pa.parquet.ParquetFile(path) as file:
-        told = file.metadata
-        stated = sum(told.row_group(at).total_byte_size for at in range(told.num_row_groups))
-        _refuse_large(path, max(stated, told.num_rows * told.num_columns), most)
+        metadata = file.metadata
+        stated = sum(
+            metadata.row_group(at).total_byte_size for at in range(metadata.num_row_groups)
+        )
+        _refuse_large(path, max(stated, metadata.num_rows * metadata.num_columns), most)
         for batch in file.iter_batches(batch_size=1 << 12):
             size += batch.nbytes
             _refuse_large(path, size, most)

@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from .tables import ShopError
+from .errors import ShopError
 
 # %% ../../nbs/00i_folders.ipynb #7e37f951
 MARK = ".segtutorial.json"
@@ -314,8 +314,9 @@ def _put(part: Path, place: Path) -> None:
         _tidy(place)  # whatever has happened: the old one goes, or goes back to its place
 
 
-# %% ../../nbs/00i_folders.ipynb #de2dae7b
+# %% ../../nbs/00i_folders.ipynb #0e89409e
 def _reason(out: str | Path, error: OSError) -> ShopError:
+    """What is said where the system refuses to write."""
     named = f", {error.filename}" if error.filename else ""
     return ShopError(
         f"{out}: cannot be written ({error.strerror or error}{named}); choose another "
@@ -328,6 +329,7 @@ def _parents(place: Path) -> list[Path]:
     return [parent for parent in place.parents if not parent.exists()]
 
 
+# %% ../../nbs/00i_folders.ipynb #de2dae7b
 @contextmanager
 def new_folder(
     out: str | Path,

@@ -21,7 +21,7 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent, parse_pattern
 from babel.support import NullTranslations, Translations
 
-from .tables import ShopError
+from .errors import ShopError
 
 LOCALES = Path(str(files("segtutorial"))) / "locale"
 
@@ -59,7 +59,7 @@ def _catalogue(place: Path) -> NullTranslations:
     return merged
 
 
-# %% ../../nbs/00e_messages.ipynb #766e7761
+# %% ../../nbs/00e_messages.ipynb #959e4cac
 def mark(message: str) -> str:
     """The message itself: marks a text for translation where it is not yet known in which language.
 
@@ -68,20 +68,21 @@ def mark(message: str) -> str:
     return message
 
 
+# %% ../../nbs/00e_messages.ipynb #57b9ba26
 _WORDED: dict[str, tuple[str, dict[str, Any]]] = {}  # texts that `worded` made, and from what
 
 
 def worded(message: str, **values: Any) -> str:
     """A text from a message, in English, that `Words.translated` can say in another language.
 
-    For texts that are computed long before anybody knows the language of a report, such as the
-    reason for which a row was rejected. Values that are texts may be worded or marked themselves.
+    Values that are texts may be worded or marked themselves.
     """
     text = message.format(**values)
     _WORDED[text] = message, values
     return text
 
 
+# %% ../../nbs/00e_messages.ipynb #766e7761
 class Words:
     """Texts, numbers, money and dates in one language.
 

@@ -31,7 +31,7 @@ from typing import Any
 
 import pandas as pd
 
-from .tables import ShopError
+from .errors import ShopError
 
 # %% ../../nbs/00e_section.ipynb #008c7b7b
 FONTS = [

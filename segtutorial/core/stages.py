@@ -12,8 +12,9 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import pandas as pd
 
+from .errors import ShopError
 from .section import Context, Section
-from .tables import Shop, ShopError
+from .tables import Shop
 
 T = TypeVar("T")
 

@@ -17,9 +17,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from .errors import ShopError
 from .files import memory_left
 from .folders import new_file
-from .tables import ShopError
 
 
 # %% ../../nbs/00h_store.ipynb #3f29ea71
@@ -74,7 +74,7 @@ def _sized(packed: zipfile.ZipFile) -> list[str]:
     parts = packed.infolist()
     for part in parts:
         if not part.filename.endswith(".npy") or part.file_size > RATIO * part.compress_size + 1024:
-            raise ValueError(f"{part.filename!r} is no array of its size")
+            raise ValueError(f"{part.filename!r} is not an array of its stated size")
         with packed.open(part) as file:
             version = np.lib.format.read_magic(file)
             if version not in ((1, 0), (2, 0)):
@@ -128,7 +128,7 @@ def read_model(path: str | Path, kind: str) -> tuple[dict[str, Any], dict[str, n
     return header, arrays
 
 
-# %% ../../nbs/00h_store.ipynb #5704e005
+# %% ../../nbs/00h_store.ipynb #f216fa80
 _Made = TypeVar("_Made")
 
 
@@ -137,15 +137,10 @@ def _alike(value: Any, usual: Any) -> bool:
     if usual is None:
         return value is None or isinstance(value, str | int | float)
     if type(usual) is int:
-        return (
-            type(value) is int
-            or isinstance(value, float)
-            and value.is_integer()
-            and abs(value) < 2**53
-        )
-    return isinstance(
-        value, {float: int | float, tuple: list | tuple}.get(type(usual), type(usual))
-    ) and (isinstance(value, bool) == isinstance(usual, bool))
+        exact = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
+        return type(value) is int or exact
+    kinds = {float: int | float, tuple: list | tuple}.get(type(usual), type(usual))
+    return isinstance(value, kinds) and isinstance(value, bool) == isinstance(usual, bool)
 
 
 def with_parameters(cls: type[_Made], params: dict[str, Any]) -> _Made:
@@ -178,6 +173,7 @@ def with_parameters(cls: type[_Made], params: dict[str, Any]) -> _Made:
     return cls(**params)
 
 
+# %% ../../nbs/00h_store.ipynb #f012031a
 def check_arrays(
     arrays: dict[str, np.ndarray], shapes: dict[str, tuple[str | int, ...]], **lengths: int
 ) -> None:
@@ -214,6 +210,7 @@ def check_arrays(
             raise ShopError(f"array {name!r} has the shape {array.shape}; needed: {wanted}")
 
 
+# %% ../../nbs/00h_store.ipynb #5704e005
 def rebuilds(load: Callable[..., Any]) -> Callable[..., Any]:
     """`load(cls, path, ...)`, which raises `ShopError` where what the file holds makes no model of
     its class.
@@ -224,9 +221,9 @@ def rebuilds(load: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return load(cls, path, *arguments, **named)
         except ShopError as error:
-            said = str(error)
+            message = str(error)
             raise ShopError(
-                said if str(path) in said or "device" in said else f"{path}: {said}"
+                message if str(path) in message or "device" in message else f"{path}: {message}"
             ) from None
         except Exception as error:
             raise ShopError(

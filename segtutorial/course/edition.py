@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..core.errors import ShopError
 from ..core.folders import MARK, new_file, read_mark
-from ..core.tables import ShopError
 from .workbook import stub
 
 
@@ -58,11 +58,11 @@ def _read(path: Path) -> dict[str, Any]:
     for n, cell in enumerate(notebook["cells"], 1):
         if not _is_cell(cell):
             raise ShopError(
-                f"{path.name}: is not a notebook: its cell {n} is none that Jupyter writes"
+                f"{path.name}: is not a notebook: its cell {n} is not one that Jupyter writes"
             )
     if not isinstance(notebook.get("metadata", {}), dict):
         raise ShopError(
-            f"{path.name}: is not a notebook: its metadata is no table of names and values"
+            f"{path.name}: is not a notebook: its metadata is not a table of names and values"
         )
     return notebook
 
@@ -258,16 +258,14 @@ def _merged(
     return result
 
 
-# %% ../../nbs/00g_edition.ipynb #0512588e
+# %% ../../nbs/00g_edition.ipynb #99659084
 def _write(path: Path, notebook: dict[str, Any]) -> bool:
     """Writes beside, then renames; whether anything was to be written."""
-    text = [
-        json.dumps(notebook, ensure_ascii=ascii, indent=1, sort_keys=True) + "\n"
-        for ascii in (False, True)
-    ]
-    data = text[
-        any("\ud800" <= letter <= "\udfff" for letter in text[0])
-    ].encode()  # half a letter cannot be written but as an escape
+    form = {"indent": 1, "sort_keys": True}
+    text = json.dumps(notebook, ensure_ascii=False, **form)
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        text = json.dumps(notebook, **form)  # half a letter can be written as an escape only
+    data = (text + "\n").encode()
     if path.exists() and path.read_bytes() == data:
         return False
     with new_file(path) as beside:
@@ -275,6 +273,7 @@ def _write(path: Path, notebook: dict[str, Any]) -> bool:
     return True
 
 
+# %% ../../nbs/00g_edition.ipynb #6352249e
 def _remade(chapter: dict[str, Any], target: Path) -> str:
     """Makes one notebook of the learner edition, or brings it up to date: 'made', 'updated' or 'as
     it was'.
@@ -320,6 +319,7 @@ def _remade(chapter: dict[str, Any], target: Path) -> str:
     return "updated" if _write(target, notebook) else "as it was"
 
 
+# %% ../../nbs/00g_edition.ipynb #0512588e
 def _vanished(path: Path) -> str | None:
     """What to do with a notebook of which there is no chapter: 'removed' where the course made it
     and nothing in it is the learner's; None where it is theirs.
@@ -419,7 +419,7 @@ def edition(nbs: str | Path, out: str | Path) -> dict[str, str]:
                 ValueError,
             ) as error:  # a notebook that somebody made by hand
                 done[name] = (
-                    f"left: it is none that Jupyter writes ({type(error).__name__}: {error})"
+                    f"left: it is not one that Jupyter writes ({type(error).__name__}: {error})"
                 )
         for path in sorted(path for path in out.glob("*.ipynb") if path.name not in names):
             try:

@@ -193,73 +193,7 @@ def _their_line(check: Callable, answer: Callable, error: Exception) -> str | No
     return f"line {line} of your cell" + (f": {text}" if text else "")
 
 
-# %% ../../nbs/00f_workbook.ipynb #79eb5d46
-def _judge(check: Callable, answer: Callable, known: str = "") -> tuple[str, str]:
-    """('right', 'wrong', 'stopped', 'unread' or 'unready', the words for it)."""
-    name, back = check.__name__.removeprefix("check_"), []
-
-    @functools.wraps(answer)
-    def watched(*given, **named):
-        back[:] = [answer(*given, **named)]
-        return back[0]
-
-    try:
-        said = check(watched)
-    except Exception as error:
-        what, line = (
-            f"{type(error).__name__}: {error}".rstrip(": "),
-            _their_line(check, answer, error),
-        )
-        if line and isinstance(error, NameError):
-            return (
-                "unready",
-                (
-                    f"Your code stops with {what}\n  in {line}\nIf that name is the chapter's, "
-                    "run the chapter's cells from the top first."
-                ),
-            )
-        if line:
-            return "stopped", f"Your code stops with {what}\n  in {line}"
-        if isinstance(error, AssertionError):
-            return (
-                "wrong",
-                str(error)
-                or (
-                    "the answer does not hold: "
-                    f"{traceback.extract_tb(error.__traceback__)[-1].line or 'see the task'}"
-                ),
-            )
-        if isinstance(error, NameError):
-            return (
-                "unready",
-                (
-                    f"This check needs what the chapter's cells make ({what}): run them from "
-                    "the top first, then this cell again."
-                ),
-            )
-        if isinstance(error, TypeError) and str(error).startswith(
-            f"{getattr(answer, '__qualname__', name)}() "
-        ):  # called otherwise than it was written
-            first = re.search(rf"^def {name}\(.*", known, re.MULTILINE)
-            return (
-                "unready",
-                (
-                    f"Your function takes other arguments than the exercise's ({error}). Keep "
-                    f"its first line as it was{': ' + first[0] if first else '.'}"
-                ),
-            )
-        return (
-            "unread",
-            (
-                f"The check could not work with {_kind(back)} {name} gives back ({what}). It "
-                f"should give back: {_wanted(answer, known)}"
-            ),
-        )
-    return "right", said if isinstance(said, str) else inspect.getdoc(
-        check
-    ) or "it does what was asked."
-
-
+# %% ../../nbs/00f_workbook.ipynb #ee34fbb9
 def _kind(back: list) -> str:
     """What came back last, such as 'the Series of length 4 that'."""
     if not back:
@@ -278,6 +212,61 @@ def _wanted(answer: Callable, known: str = "") -> str:
         if getattr(node, "name", None) == answer.__name__
     ]
     return (inspect.getdoc(answer) or next(filter(None, theirs), "see the task")).strip()
+
+
+# %% ../../nbs/00f_workbook.ipynb #79eb5d46
+def _on_error(
+    check: Callable, answer: Callable, error: Exception, back: list, known: str
+) -> tuple[str, str]:
+    """The verdict on an error, and the words for it; `back` holds what the function gave back last,
+    `known` is the exercise as the course wrote it.
+    """
+    name = check.__name__.removeprefix("check_")
+    what = f"{type(error).__name__}: {error}".rstrip(": ")
+    line = _their_line(check, answer, error)
+    if line and isinstance(error, NameError):
+        return "unready", (
+            f"Your code stops with {what}\n  in {line}\nIf that name is the chapter's, "
+            "run the chapter's cells from the top first."
+        )
+    if line:
+        return "stopped", f"Your code stops with {what}\n  in {line}"
+    if isinstance(error, AssertionError):
+        held = traceback.extract_tb(error.__traceback__)[-1].line or "see the task"
+        return "wrong", str(error) or f"the answer does not hold: {held}"
+    if isinstance(error, NameError):
+        return "unready", (
+            f"This check needs what the chapter's cells make ({what}): run them from "
+            "the top first, then this cell again."
+        )
+    called = f"{getattr(answer, '__qualname__', name)}() "
+    if isinstance(error, TypeError) and str(error).startswith(called):  # not as it was written
+        first = re.search(rf"^def {name}\(.*", known, re.MULTILINE)
+        return "unready", (
+            f"Your function takes other arguments than the exercise's ({error}). Keep "
+            f"its first line as it was{': ' + first[0] if first else '.'}"
+        )
+    return "unread", (
+        f"The check could not work with {_kind(back)} {name} gives back ({what}). It "
+        f"should give back: {_wanted(answer, known)}"
+    )
+
+
+def _judge(check: Callable, answer: Callable, known: str = "") -> tuple[str, str]:
+    """('right', 'wrong', 'stopped', 'unread' or 'unready', the words for it)."""
+    back: list = []
+
+    @functools.wraps(answer)
+    def watched(*given, **named):
+        back[:] = [answer(*given, **named)]
+        return back[0]
+
+    try:
+        remark = check(watched)
+    except Exception as error:
+        return _on_error(check, answer, error, back, known)
+    right = inspect.getdoc(check) or "it does what was asked."
+    return "right", remark if isinstance(remark, str) else right
 
 
 # %% ../../nbs/00f_workbook.ipynb #d782eeea
@@ -350,10 +339,10 @@ def _ask(answer: Any) -> str:
             "check wants your function itself, without calling it: check(NAME), not "
             f"check(NAME(…)). It got {type(answer).__name__}."
         )
-    near = difflib.get_close_matches(name, [*_made, *_book()], 1)
+    similar = difflib.get_close_matches(name, [*_made, *_book()], 1)
     return f"There is no exercise called {name}." + (
-        f" Did you mean {near[0]}?"
-        if near
+        f" Did you mean {similar[0]}?"
+        if similar
         else " The function has to keep the name that the exercise gave it."
     )
 
@@ -448,7 +437,7 @@ def prove(answer: Callable, *wrong: tuple[Callable, str]) -> None:
     assert len(wrong) >= 2, (
         f"exercise {name}: at least two wrong answers are needed, {len(wrong)} given"
     )
-    said = [_to_do(space[name])]
+    remarks = [_to_do(space[name])]
     for n, (function, part) in enumerate(wrong, 1):
         verdict, words = _judge(test, function)
         assert verdict == "wrong", (
@@ -459,5 +448,7 @@ def prove(answer: Callable, *wrong: tuple[Callable, str]) -> None:
         assert part in words, (
             f"exercise {name}: wrong answer {n} should hear {part!r}, but hears: {words}"
         )
-        said.append(words)
-    assert len(set(said)) == len(said), f"exercise {name}: two wrong answers hear the same words"
+        remarks.append(words)
+    assert len(set(remarks)) == len(remarks), (
+        f"exercise {name}: two wrong answers hear the same words"
+    )

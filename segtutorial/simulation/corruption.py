@@ -11,12 +11,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from ..core.tables import Shop, ShopError
-from .market import check_sizes, dice
+from ..core.errors import ShopError
+from ..core.tables import Shop
+from .market import check_sizes, dice, read_tables
 
 # %% ../../nbs/00d_dirt.ipynb #75b26267
-_SIMPLE = "质问题还卖说见东买这样对时间开门轻满贵优赞发货实际颜观级图适价钱应让边错软硬线机电脑评态处热丽红绿蓝爱无产书页读儿妈宝装简单复杂压缩块继续够现给谢请试穿宽长细节缝气闻净湿干饭盐浓厚汤鲜滑顺护肤脸肿痒过敏"
-_TRADITIONAL = "質問題還賣說見東買這樣對時間開門輕滿貴優讚發貨實際顏觀級圖適價錢應讓邊錯軟硬線機電腦評態處熱麗紅綠藍愛無產書頁讀兒媽寶裝簡單複雜壓縮塊繼續夠現給謝請試穿寬長細節縫氣聞淨濕乾飯鹽濃厚湯鮮滑順護膚臉腫癢過敏"
+_PAIRS = [pair.split() for pair in read_tables("traditional")["traditional"].split("\n")]
+_SIMPLE, _TRADITIONAL = map("".join, zip(*_PAIRS))
 
 
 def _untidy(texts: pd.Series, share: float, rng: np.random.Generator) -> pd.Series:

@@ -28,7 +28,7 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from .market import ASPECTS, CATEGORIES, uniform
+from .market import ASPECTS, CATEGORIES, read_tables, uniform
 from .phrases import NOUNS, expand, goods_of, rows_of, sayings
 
 
@@ -89,90 +89,16 @@ class Bank:
 
 
 # %% ../../nbs/00d_grammar.ipynb #2e50952c
-STORIES = """
-V了[三天/五天/一周/十天/半个月/快一个月][才来/来/再来]评价|[第二次/第三次/头一回/第一次]在[这家/这里/网上]买@|@[收到了/到货了/到手了/已收到/昨天到的/今天刚到]|[朋友/同事/室友/邻居/闺蜜][推荐的/推荐买的/安利的/也在V，跟着买的]
-  [犹豫/纠结/对比/挑]了[好久/很久/几天/半个月][才买的/才下单/终于下手]|这次买的@|看评论[不错/挺好/还行][才/就]买的|[客观/中肯]地[说/评价]几句|[拆开/打开]看了[看/一遍/一下]|[收到/到手]第[一/二/三]天，[说下感受/来说说/写个评价]
-  本来[没抱多大希望/还在犹豫/想买别的]，[还是买了/最后选了@]|[以前/之前]在[别处/实体店/别家]也买过@|@买了[一周/半个月/快一个月]了|[说说/聊聊/说一下][使用/真实/个人]感受|[老顾客/老客户/回头客]了，[又买了@/再次入手@]
-"""
-SCENES = """
-手机数码 = 给[老爸/老妈/对象/自己/孩子]买的|[家里/办公室/宿舍/出差]用的|之前那个[坏了/旧了/丢了]，换了这款@|[同事/室友]也买了一样的
-美妆护肤 = [混油皮/敏感肌/干皮/油皮/混干皮]，用了[几次/一周/半个月]|[换季/夏天/冬天/熬夜后]用的|给[女朋友/老婆/妈妈/闺蜜/自己]买的|[快用完了/用完一整份]来评价
-服饰鞋包 = 给[家里人/爸妈/自己/对象/朋友]买的|[上班/出门/逛街/上学]V的|[纠结颜色/看了好几家/比来比去]，最后还是买了|[换季/天凉了/天热了]入手的
-食品生鲜 = [早上/周末/晚上/平时]V的|给[爸妈/孩子/老人/同事/自己]买的|一次买了[两/三/四]份|[家里常备/经常买/一直买]|[走亲戚/聚会/值班]带的
-家居日用 = [搬家/新家/租房/宿舍]用的|给[爸妈/自己/老家/公司]买的|家里的[旧了/该换了]，买来换上|[打扫/换季/收拾屋子]的时候想起来买的
-母婴玩具 = 给[宝宝/女儿/儿子/侄子/外甥女]买的|[宝宝/孩子/女儿/儿子][一岁半/快两岁/两岁半]|[宝妈群/朋友/亲戚]推荐的|[送人/亲戚托我/趁活动]买的
-运动户外 = [健身/锻炼/户外]新手|给[老公/孩子/自己/朋友]买的|[周末/下班后/早上/放假]V了[一次/两次/几次]|[春天/今年/最近]开始锻炼，入手了@
-图书文娱 = [睡前/周末/地铁上/午休]V|给[孩子/学生/自己/朋友]买的|[老师/书友/同学]推荐的|V了[一半/几十页/一遍/三分之一]|[等了很久/早就想买]的一本
-"""
+STORIES, SCENES = read_tables("stories").values()
 
 # %% ../../nbs/00d_grammar.ipynb #0bf47162
-VERDICTS = {
-    "open": """
-[太/非常/极其]失望|[差评/给个差评/必须差评]|[垃圾/真垃圾/太坑了/骗人的]|[气死了/无语了/真是服了/什么玩意]|[头一次/很少]给[差评/一星]，[实在忍不了/真的气到了]|[后悔/后悔死了]，[千万别买/大家别买]
-  [什么玩意/什么东西/什么破店]，[气死我了/太差劲了/恶心]|[上当了/被坑了/被骗了/受骗了]|[太差了/差劲/太差劲了/烂透了]
-[有点/有些/比较/挺]失望|[不太/不是很/不怎么]满意|[说实话/老实说/讲真]，[不太行/不推荐/不怎么样]|[一般偏下/不如预期/有点后悔]|[不咋地/不太好/不怎么好/有点差劲]
-[一般吧/一般般/还行吧/就那样吧/凑合吧]|[说实话/老实说/怎么说呢]，[一般/没什么特别/有好有坏]|[不好不坏/中规中矩/马马虎虎]
-[还不错/挺好的/挺不错/蛮好的/可以的]|[总体/整体][不错/满意/还不错/挺好]|[说实话/老实说/讲真]，[还不错/挺好/比预想的好]|[比较/还算/基本]满意
-[非常/超级/特别/十分]满意|太喜欢了|[真的很/超级/非常/特别]喜欢|[必须/果断/五星/满分]好评|[真的/确实][很/挺/蛮/非常]不错|[哇/哈哈/嘻嘻]，[太喜欢了/爱了爱了/惊喜]|[完美/很棒/太棒了/赞赞赞]|[不错不错/很好很好/真不错/非常好]
-""",
-    "close": """
-[差评/必须差评/果断差评/差评差评/给差评]|[再也/绝对/以后都][不会买了/不会再来/不来了]|[垃圾/太垃圾/真垃圾/什么垃圾玩意]|[千万/大家/大家千万][别买/不要买/别上当]|[非常/太/特别/极其][失望/后悔/生气]|[坑人/太坑了/骗人/就是骗钱/真坑]
-  [一星都不想给/零分/负分/要是能给零星就好了/一星都嫌多]|[后悔死了/气死我了/肠子都悔青了/无语/呵呵]|[大家避雷/避雷/踩大坑了]|[已退货/果断退了/申请退款了/直接扔了]|[总之/总的来说][差得很/不推荐/很失望]|[最差/最失败/最糟心]的一次[购物/网购]
-  [什么玩意/什么破东西/真是服了]，[别买/不会再来/气人]|[恶心/太恶心了/真让人恶心]|[差劲/太差劲/太差了]|[骗子/黑店/一群骗子]|[浪费时间/白高兴一场]|[投诉/举报/等着投诉吧]|[大家/各位][小心/慎重/注意了]|[上当了/又上当了/被坑惨了]
-  [不会再相信/再也不信]这家了|[真/太][让人失望/让人无语/寒心]
-[不太/不是很/不怎么][满意/喜欢/推荐]|[有点/有些/挺/比较][失望/后悔]|[下次/以后][不会买了/不来了/换一家/要慎重]|[希望/建议][改进/好好改改/店家重视]|[总体/整体/总的来说][不满意/偏差/不行/失望]|[不推荐/不建议买/谨慎购买/慎重考虑]
-  [给两星/两星不能再多/给两颗星]|[唉/哎]，[算了/就当买个教训/懒得退了]|没达到[预期/期望/我的预期]|[有点坑/有点差劲/挺坑的/不咋地]|[不会/不想][再买/再来]了|感觉[上当/被坑]了
-[一般般/就那样/凑合/还行吧/马马虎虎]|[先这样/将就/凑合]吧|[没什么/没啥][特别的/亮点/好说的]|[给个中评/中评/给三星/三星吧]|[总体/整体/总的来说][一般/勉强/还行/中等]|[不好不坏/无功无过]|[要不要买/买不买][看个人/自己考虑/见仁见智]
-  [希望/但愿][改进/下次好一点/能改进]|[下次/以后][再看看/再说/不一定买了]
-[还不错/挺好的/还可以/蛮好/挺满意]|[总体/整体/总的来说/综合来看][不错/满意/还不错/挺好]|[可以/值得][入手/考虑/一试/购买]|[有需要/下次/以后][还会买/会再来/可以再来]|[基本/比较/还算]满意|[给个/先给个][好评/四星]
-  少一颗星[怕骄傲/给点进步空间/希望再改进]|[期待/希望][越做越好/再接再厉]|[推荐/可以推荐/推荐给大家]|[挺好的/不错的/蛮不错]，[会再来/推荐/继续支持]|[还是/总归][不错的/满意的/挺好的]
-[很/非常/十分/特别/超级][满意/喜欢]|[好评/五星好评/满分好评/必须好评]|[值得/强烈/真心]推荐|[会/一定会/还会/肯定会][回购/再来/再买/推荐给朋友]|[下次/以后/有需要]还[来/会来/在这家买]|[总之/总的来说/总体/整体][很满意/非常满意/很不错]
-  [点赞/给个大大的赞/赞一个/必须赞]|[满意/愉快]的[一次购物/购物体验]|[已经/马上][推荐给同事了/安利给朋友了/让家里人也买了]|[喜欢/爱了/开心]，[谢谢/下次还来/会一直支持]|[支持一下/一直支持]，[会常来/祝生意兴隆]|这次[买对了/没踩雷]
-  [大家/需要的朋友/想买的][可以放心买/可以冲/放心入手/不用犹豫]|[不错/很不错/真不错/挺好]，[值得拥有/值得信赖/信赖/推荐]|[棒/真棒/棒棒的/非常棒/完美]|[很好/非常好/特别好/真好]，[下次还来/推荐/支持]|[一如既往/一直都]的[好/满意/喜欢]
-  [信赖/信任/认准]这家店
-""",
-}
+VERDICTS = read_tables("verdicts")  # open, with which a review begins, and close
 
 # %% ../../nbs/00d_grammar.ipynb #2e5aa0d4
-IRONY = """
-质量[真好/可真好/好得很]，[好到只想退货/好得我不敢要第二次/建议店家自己留着]|[描述/介绍]写得[真好/太棒了/跟诗一样]，[实物一点边都不沾/东西只能靠想象]|[开眼界了/长见识了]，[这也叫正品/这也敢卖/这种品控也能出厂]
-  [不愧是/果然是]“[大牌品质/匠心之作/品质之选]”，[一天都没撑过去/刚拿到手就露馅了]
-[发货/物流/快递]真[快/神速]啊，[半个月/十几天/二十天]就到了|[快递/物流]{太}[贴心/体贴]了，[怕我太忙，拖了十天才送/让我锻炼了两个星期的耐心]|包装[真用心/太讲究了]，[一层纸都舍不得包/打开就是一堆碎渣]
-  [蜗牛/乌龟]看了都要[拜师/鼓掌]，[这物流真厉害/这速度真行]
-价格[真实惠/真良心/可真美丽]，[刚付完款就降了一半/第二天就便宜一大截]|[多谢/感谢]店家[帮我花钱/给我上了一课]，[这价格真是绝了/这钱花得真值啊]|[这价格/这个价][真是太划算了/太值了]，[隔壁店能买三个/够买两个好的]
-客服[真热情/真周到/真耐心]，[三天回了我一个字/让我等了一个星期/问十句回一句]|[售后/客服]{太}[贴心/负责]了，[推来推去带我逛了一圈/机器人陪我聊了一晚上]|[感谢/多谢]客服，[教会了我什么叫等待/把我的脾气都磨没了]
-样子[真好看/真别致/太有个性了]，[拿出来没人敢认/吓得我赶紧收起来]|[图片/照片]修得[真好/太有水平了]，[实物都认不出来/建议去当摄影师]|这颜值[绝了/真是没谁了/太感人了]，[丑得很有创意/看一眼忘不掉]
-"""
-IRONIC = """
-呵呵|哇|真棒|厉害了|可以可以|好得很|真行|佩服佩服
-[谢谢/感谢][商家/店家/卖家]，[让我长见识了/给我上了一课]|[强烈推荐/推荐]给[讨厌的人/老板/前任]|[五星/满分]都[不够给/配不上]|[真是/可真是]良心[商家/店铺]啊|[涨知识了/长见识了/服了]|[下次/以后][一定/肯定]绕着走|[呵呵/呵呵呵/呵呵哒]
-  [好得很/真棒/厉害]，[下次不来了/不会有第二次了]
-"""
-SLIPS = """
-[手滑/不小心/没看清]点[错/少]了星|[以为一星最高/星星点反了]，[改不了了/将就看]|[评分别看/星星不算]，[东西是真不错/我是满意的]
-[先给个五星/星星是系统默认的/习惯性好评/怕麻烦给了高星]，[但说实话/其实/不过得说句实话]|[星星给高了/懒得改星了]，[实话实说/说几句真话]
-"""
+IRONY, IRONIC, SLIPS = read_tables("irony").values()
 
 # %% ../../nbs/00d_grammar.ipynb #431b4fcc
-LINKS = """
-，|，|。|，而且|，还有就是|；|，最关键的是|。再说，|，更气的是
-，|。|，不过|，另外
-，不过|，但|，好在|，还好|，但是|。不过|，倒是
-，|。|，另外|，而且|，再就是
-，|。|；|，另外|，还有
-，|，不过|。|，倒是
-，但是|，不过|，就是|，可惜|，只是|。不过|，唯一不足的是|，美中不足的是|，但|，可是|，结果
-，|，就是|，不过|。|，只是
-，|，|。|，而且|，关键是|，最主要的是|；|，另外|，还有就是|！
-，但是|，不过|，但|，可|，可是
-"""
-EMOJI = """
-😡|😭|🙄|💔|👎
-😭|😅|🙄|😔
-😅|🤔|😐
-😊|👍|😄|🌹
-👍|❤|😍|🎉|😊|🌹
-"""
+LINKS, EMOJI = read_tables("links").values()
 
 # %% ../../nbs/00d_grammar.ipynb #906d84ff
 KINDS = [*NOUNS, *((category, "") for category in CATEGORIES.index), (None, "")]
@@ -184,8 +110,8 @@ def banks() -> dict[str, Bank]:
     irony, slips, links, emoji.
     """
     scenes = {
-        name: told.replace("\n  ", "|").split("|")
-        for name, _, told in (row.partition(" = ") for row in re.split(r"\n(?! )", SCENES.strip()))
+        name: texts.replace("\n  ", "|").split("|")
+        for name, _, texts in (row.partition(" = ") for row in re.split(r"\n(?! )", SCENES.strip()))
     }
     verbs = [goods_of(category)[noun or "*"][0] if category else "用" for category, noun in KINDS]
     stories = [
@@ -247,24 +173,26 @@ def _body(
     although = (spoken > 1) & (np.abs(tone[:, 0] - tone[:, 1]) == 2) & (chance() < 0.3)
     text, joint = np.where(although, "虽然", "").astype(object), chance()
     for place in range(4):
-        said = np.flatnonzero(spoken > place)
+        speaking = np.flatnonzero(spoken > place)
         aspect, (one, two, three, more, twice) = (
-            order[said, place],
-            (chance(said) for _ in range(5)),
+            order[speaking, place],
+            (chance(speaking) for _ in range(5)),
         )
-        cell = (row[said] * len(ASPECTS) + aspect) * 5 + levels[said, aspect]
+        cell = (row[speaking] * len(ASPECTS) + aspect) * 5 + levels[speaking, aspect]
         part = phrases.draw(cell, one, two)
         again = np.flatnonzero(
-            (twice < np.where(wordy[said], 0.75, 0.12)) & ~(although[said] & (place == 0))
+            (twice < np.where(wordy[speaking], 0.75, 0.12)) & ~(although[speaking] & (place == 0))
         )
         turn = 1 + (more * (phrases.count[cell] - 1)).astype(int)
         part[again] += "，" + phrases.draw(cell[again], one[again], three[again], turn=turn[again])
         if place:
             link = np.where(
-                although[said] & (place == 1), 9, 3 * tone[said, place - 1] + tone[said, place]
+                although[speaking] & (place == 1),
+                9,
+                3 * tone[speaking, place - 1] + tone[speaking, place],
             )
-            part = links.draw(link, joint[said], 0 * one, turn=place) + part
-        text[said] += part
+            part = links.draw(link, joint[speaking], 0 * one, turn=place) + part
+        text[speaking] += part
     return text
 
 
@@ -381,11 +309,37 @@ def _typed(chance: Chance, text: np.ndarray, stars: np.ndarray) -> np.ndarray:
     )
 
 
-# %% ../../nbs/00d_grammar.ipynb #5dbb7350
+# %% ../../nbs/00d_grammar.ipynb #f8ba32c1
 COPIES = 12  # texts that go round and are pasted
 SORTS = ("plain", "contradicts", "sarcastic", "empty", "copied")
 
 
+def _sorts(draw: np.ndarray, stars: np.ndarray) -> np.ndarray:
+    """The kind of each review (n,), as a place in `SORTS`, by one chance and its stars."""
+    conditions = [
+        draw < 0.0025,
+        (draw < 0.006) & (stars > 3),
+        (draw < 0.028) & (stars != 3),
+        (draw > 0.91) & (stars < 3),
+    ]
+    return np.select(conditions, [3, 4, 1, 2], 0)
+
+
+def _kind_rows(category: np.ndarray, noun: np.ndarray) -> np.ndarray:
+    """The row of `KINDS` of each product (n,): its noun's, else its category's."""
+    row = pd.Index([name for _, name in NOUNS]).get_indexer(pd.Index(noun, dtype=object))
+    return np.where(row < 0, len(NOUNS) + np.asarray(category, int), row)
+
+
+def _stated(levels: np.ndarray) -> dict[str, pd.arrays.IntegerArray]:
+    """What levels (n, 5) say of each aspect: -1, 0 or 1, null where it is not spoken of."""
+    return {
+        name: pd.arrays.IntegerArray(np.sign(levels[:, at] - 2).astype("int8"), levels[:, at] < 0)
+        for at, name in enumerate(ASPECTS)
+    }
+
+
+# %% ../../nbs/00d_grammar.ipynb #5dbb7350
 def write_reviews(
     key: np.ndarray, opinions: np.ndarray, stars: np.ndarray, category: np.ndarray, noun: np.ndarray
 ) -> pd.DataFrame:
@@ -412,60 +366,28 @@ def write_reviews(
         Int8 column for each of `ASPECTS`: -1, 0 (so-so) or 1, what a person understands the text to
         say of it (so -1 where praise mocks), null where it is not spoken of.
     """
-    key, opinions, stars = (
-        np.asarray(key, "uint64"),
-        np.asarray(opinions, float).reshape(-1, len(ASPECTS)),
-        np.asarray(stars).astype(int),
-    )
-    noun, draw, side = np.asarray(noun, object), uniform(key, 1000), np.sign(stars - 3)
-    kind = np.select(
-        [
-            draw < 0.0025,
-            (draw < 0.006) & (stars > 3),
-            (draw < 0.028) & (stars != 3),
-            (draw > 0.91) & (stars < 3),
-        ],
-        [3, 4, 1, 2],
-        0,
-    )
+    key = np.asarray(key, "uint64")
+    opinions = np.asarray(opinions, float).reshape(-1, len(ASPECTS))
+    stars, noun = np.asarray(stars).astype(int), np.asarray(noun, object)
+    kind, side = _sorts(uniform(key, 1000), stars), np.sign(stars - 3)
     copied, opposite, empty = kind == 4, kind == 1, kind == 3
-    chance = Chance(
-        np.where(copied, (uniform(key, 999) * COPIES).astype("uint64"), key)
-    )  # who pastes, pastes one of a few
+    # pasted texts are a few, so their chance comes from a few keys
+    chance = Chance(np.where(copied, (uniform(key, 999) * COPIES).astype("uint64"), key))
     pasted = np.column_stack([0.1 + 1.6 * chance() for _ in ASPECTS])
-    opinions = np.where(
-        opposite[:, None],
-        -side[:, None] * np.maximum(np.abs(opinions), 0.5),
-        np.where(copied[:, None], pasted, opinions),
-    )
+    against = -side[:, None] * np.maximum(np.abs(opinions), 0.5)
+    opinions = np.where(copied[:, None], pasted, opinions)
+    opinions = np.where(opposite[:, None], against, opinions)
     tone = np.where(copied, 5, np.where(opposite, 6 - stars, stars))
-    row = pd.Index([name for _, name in NOUNS]).get_indexer(pd.Index(noun, dtype=object))
-    row = np.where(
-        copied, len(KINDS) - 1, np.where(row < 0, len(NOUNS) + np.asarray(category, int), row)
-    )
-    text, levels = _sincere(
-        chance,
-        opinions,
-        tone,
-        row,
-        np.where(copied, "宝贝", noun),
-        np.where(opposite, (side > 0).astype(int), -1),
-    )
+    row = np.where(copied, len(KINDS) - 1, _kind_rows(category, noun))
+    called = np.where(copied, "宝贝", noun)
+    slip = np.where(opposite, (side > 0).astype(int), -1)
+    text, levels = _sincere(chance, opinions, tone, row, called, slip)
     mock = np.flatnonzero(kind == 2)
     text[mock], levels[mock] = _mocking(Chance(key[mock]), opinions[mock])
     text = _typed(chance, text, tone)
-    text[empty] = np.array(["", "", "。", "！", "…"], object)[
-        (5 * uniform(key[empty], 998)).astype(int)
-    ]
+    nothing = np.array(["", "", "。", "！", "…"], object)
+    text[empty] = nothing[(5 * uniform(key[empty], 998)).astype(int)]
     levels[empty] = -1
-    said = {
-        name: pd.arrays.IntegerArray(np.sign(levels[:, at] - 2).astype("int8"), levels[:, at] < 0)
-        for at, name in enumerate(ASPECTS)
-    }
-    return pd.DataFrame(
-        {
-            "text": pd.array(text, "str"),
-            "kind": pd.array(np.array(SORTS, object)[kind], "str"),
-            **said,
-        }
-    )
+    sort = np.array(SORTS, object)[kind]
+    columns = {"text": pd.array(text, "str"), "kind": pd.array(sort, "str")}
+    return pd.DataFrame(columns | _stated(levels))

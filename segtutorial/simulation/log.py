@@ -23,7 +23,9 @@ import numpy as np
 import pandas as pd
 
 from ..core.arguments import whole
-from ..core.tables import ACTIONS, ShopError, day_start
+from ..core.calendar import day_start
+from ..core.errors import ShopError
+from ..core.tables import ACTIONS
 from .market import FIRST_DAY, key_of, uniform
 
 # %% ../../nbs/00d_shoplog.ipynb #b66ac0db
@@ -51,8 +53,8 @@ _KINDS = dict.fromkeys(
 ) | {"action": "int8", "coupon": "int8"}
 
 
-def frame_of(chunks: list[dict[str, np.ndarray]], since: int, until: int) -> pd.DataFrame:
-    """Events from `since` up to and without `until` (s since 1970 UTC) as the contract's behaviors,
+def frame_of(chunks: list[dict[str, np.ndarray]], since: int, before: int) -> pd.DataFrame:
+    """Events from `since` on and `before` a moment (s since 1970 UTC), as the contract's behaviors,
     sorted by time.
 
     Parameters
@@ -60,7 +62,7 @@ def frame_of(chunks: list[dict[str, np.ndarray]], since: int, until: int) -> pd.
     chunks : list of dict
         Columns of the contract as whole numbers, (n,) each: `action` by `CODES`, `coupon` as place
         in `COUPONS` from 1 (0: none).
-    since, until : int
+    since, before : int
         The span.
     """
     table = {
@@ -68,7 +70,7 @@ def frame_of(chunks: list[dict[str, np.ndarray]], since: int, until: int) -> pd.
         for name, kind in _KINDS.items()
     }
     order = np.argsort(table["ts"], kind="stable")
-    order = order[(table["ts"][order] >= since) & (table["ts"][order] < until)]
+    order = order[(table["ts"][order] >= since) & (table["ts"][order] < before)]
     table = {name: values[order] for name, values in table.items()}
     money = np.isin(table["action"], (CODES["buy"], CODES["return"]))
     for name in ("quantity", "price", "order_id"):
@@ -200,7 +202,7 @@ def check_page(page: Page, day: int, n: int, products: pd.DataFrame) -> Page:
     ----------
     page : tuple
         Items, prices in cents, propensities; (n, k) each, with any k from 1. A short page is shown
-        as it is, and what is sold out may stand on it.
+        as it is, and it may hold items that are sold out.
     day, n : int
         The day, for the message; how many visitors it has.
     products : DataFrame
@@ -209,9 +211,9 @@ def check_page(page: Page, day: int, n: int, products: pd.DataFrame) -> Page:
     Raises
     ------
     ShopError
-        No tuple of three; a shape other than (n, k), too few rows included; items or prices that
-        are no whole numbers; an item that is not sold, or stands twice on one page; a price out of
-        1 to 1,000,000,000 cents; a propensity that is not above 0 and up to 1, such as NaN.
+        Not a tuple of three; a shape other than (n, k), such as too few rows; items or prices that
+        are not whole numbers; an item that is not sold, or appears twice on one page; a price
+        outside 1 to 1,000,000,000 cents; a propensity outside (0, 1], such as NaN.
     """
 
     def fail(what: str, allowed: str):
@@ -243,7 +245,7 @@ def check_page(page: Page, day: int, n: int, products: pd.DataFrame) -> Page:
         fail(f"item {items[bad][0]} is not sold on this day", "item_id values of log.products")
     ranked = np.sort(items, axis=1)
     if (bad := ranked[:, 1:] == ranked[:, :-1]).any():
-        fail(f"item {ranked[:, 1:][bad][0]} stands twice on one page", "different items")
+        fail(f"item {ranked[:, 1:][bad][0]} appears twice on one page", "different items")
     if (bad := (prices < 1) | (prices > 1_000_000_000)).any():
         fail(f"price {prices[bad][0]}", "1 to 1,000,000,000 cents")
     if (bad := ~((chances > 0) & (chances <= 1))).any():

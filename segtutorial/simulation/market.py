@@ -6,13 +6,13 @@
 __all__ = [
     "FIRST_DAY",
     "SEGMENTS",
-    "CATEGORIES",
     "BRANDS",
     "ADJECTIVES",
     "STREAMS",
     "MOST",
     "ASPECTS",
     "TASTES",
+    "read_tables",
     "dice",
     "key_of",
     "uniform",
@@ -22,11 +22,13 @@ __all__ = [
 ]
 
 # %% ../../nbs/00d_market.ipynb #a25f1f3b
+from importlib.resources import files
+
 import numpy as np
 import pandas as pd
 
 from ..core.arguments import number, whole
-from ..core.tables import day_start
+from ..core.calendar import day_start
 
 # %% ../../nbs/00d_market.ipynb #01330889
 FIRST_DAY = "2024-01-01"  # a Monday; day 0 of every simulated shop
@@ -44,105 +46,32 @@ SEGMENTS = pd.DataFrame(
 ).set_index("segment")
 
 # %% ../../nbs/00d_market.ipynb #d6abd1e9
-CATEGORIES = pd.DataFrame(
-    # share of items, median price (yuan), its spread, margin, bought again?, returns beside the
-    # average, words
-    [
-        (
-            "手机数码",
-            0.12,
-            420,
-            0.9,
-            0.15,
-            False,
-            0.6,
-            "蓝牙耳机 充电宝 智能手表 手机壳 数据线 平板支架 机械键盘 移动硬盘",
-            "黑色 白色 标准版 升级版 旗舰版 Pro版",
-        ),
-        (
-            "美妆护肤",
-            0.13,
-            110,
-            0.6,
-            0.55,
-            True,
-            0.7,
-            "面膜 洁面乳 口红 精华液 防晒霜 爽肤水 粉底液 护手霜",
-            "清爽型 滋润型 旅行装 礼盒装 标准装 加大装",
-        ),
-        (
-            "服饰鞋包",
-            0.18,
-            150,
-            0.6,
-            0.50,
-            False,
-            2.0,
-            "连衣裙 卫衣 牛仔裤 双肩包 帆布鞋 羽绒服 衬衫 短袖",
-            "黑色 米白色 藏青色 卡其色 基础款 加厚款",
-        ),
-        (
-            "食品生鲜",
-            0.17,
-            42,
-            0.5,
-            0.25,
-            True,
-            0.4,
-            "坚果 牛奶 挂面 车厘子 牛肉干 绿茶 橄榄油 燕麦片",
-            "500g 1kg 250g 家庭装 量贩装 礼盒装",
-        ),
-        (
-            "家居日用",
-            0.14,
-            75,
-            0.7,
-            0.40,
-            True,
-            0.6,
-            "收纳盒 抽纸 四件套 保温杯 台灯 洗衣液 炒锅 毛巾",
-            "大号 小号 标准款 升级款 两件装 家庭装",
-        ),
-        (
-            "母婴玩具",
-            0.10,
-            105,
-            0.6,
-            0.35,
-            True,
-            0.6,
-            "纸尿裤 积木 奶瓶 婴儿湿巾 拼图 儿童水杯 爬行垫 毛绒玩偶",
-            "大号 小号 礼盒装 升级款 家庭装 3岁以上",
-        ),
-        (
-            "运动户外",
-            0.09,
-            165,
-            0.7,
-            0.42,
-            False,
-            1.2,
-            "跑步鞋 瑜伽垫 登山包 羽毛球拍 速干衣 帐篷 骑行手套 跳绳",
-            "轻量版 专业版 入门款 升级款 亮色款 黑色",
-        ),
-        (
-            "图书文娱",
-            0.07,
-            45,
-            0.4,
-            0.30,
-            False,
-            0.3,
-            "小说 绘本 历史读物 科普书 诗集 漫画 食谱 字帖",
-            "平装 精装 全3册 全5册 彩图版 典藏版",
-        ),
-    ],
-    columns="category share price spread margin again returned nouns variants".split(),
-).set_index("category")
+_LISTS = files("segtutorial.simulation").joinpath("lists")
+with _LISTS.joinpath("categories.csv").open(encoding="utf-8") as _file:
+    # share of items, median price (yuan), its spread, margin, whether it is bought again, returns
+    # relative to the average, nouns and variants
+    CATEGORIES = pd.read_csv(_file, index_col="category")
 BRANDS = np.array(
     [[first + second for second in "弦朵川橙羽木"] for first in "朔芮霁穗屿蕗岚笺"], object
 )
 ADJECTIVES = np.array("经典 新款 热卖 优选 精选 人气 实用 畅销 口碑 特惠".split(), object)
+
+
+# %% ../../nbs/00d_market.ipynb #8e440ef7
+def read_tables(name: str) -> dict[str, str]:
+    """The tables of `segtutorial/simulation/lists/NAME.txt` by name, without comments and empty
+    lines: a line `== TABLE` begins a table.
+    """
+    text = _LISTS.joinpath(f"{name}.txt").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    tables: dict[str, list[str]] = {}
+    for line in lines:
+        if line.startswith("== "):
+            rows = tables.setdefault(line.removeprefix("== "), [])
+        else:
+            rows.append(line)
+    return {table: "\n".join(rows) for table, rows in tables.items()}
+
 
 # %% ../../nbs/00d_market.ipynb #edfcdfdf
 STREAMS = ("users", "products", "explore", "dirt", "visit", "look", "line", "leave")
@@ -220,23 +149,23 @@ TASTES = 4  # directions in which tastes differ and styles too; no column of a l
 
 
 def draw_users(n_users: int, days: int = 180, random_state: int = 0) -> pd.DataFrame:
-    """Shoppers, and what no log shows of them: one row a user.
+    """Shoppers and their hidden traits, which no log shows: one row per user.
 
     Parameters
     ----------
     n_users, days, random_state : int
-        How many; length of the log; seed.
+        Number of users; length of the log in days; seed.
 
     Returns
     -------
     DataFrame
         `user_id`, `segment`, `group` ('city' or 'county', 县域: parcels take longer), `joined_day`
         (negative: before the log), `life_days` (mean days until a user at mood 0 leaves),
-        `visit_rate` (a day), `order_rate` (a visit), `price_sensitivity`, `budget_cents` (a usual
-        price of a piece), `hour_shift` (hours later than others), `weekend` (visits on a day of the
-        weekend, as a factor), interests (one column a category, sum 1), `cares_…`, the weight of
-        each of `ASPECTS` in being content, sum 1, and `taste_1` to `taste_4` (standard normal): the
-        styles that the user likes.
+        `visit_rate` (visits per day), `order_rate` (orders per visit), `price_sensitivity`,
+        `budget_cents` (the usual price per piece), `hour_shift` (hours later than others),
+        `weekend` (factor on the visits of a weekend day), interests (one column per category, sum
+        1), `cares_…` (weight of each of `ASPECTS` in the user's satisfaction, sum 1), and `taste_1`
+        to `taste_4` (standard normal): the styles that the user likes.
 
     Raises
     ------
@@ -281,16 +210,50 @@ def draw_users(n_users: int, days: int = 180, random_state: int = 0) -> pd.DataF
     return users.join(interests).join(cares).join(tastes)
 
 
+# %% ../../nbs/00d_market.ipynb #faa00931
+def _list_prices(rng: np.random.Generator, kind: pd.DataFrame, standing: np.ndarray) -> np.ndarray:
+    """List prices (n,) in cents, of rows of `CATEGORIES` and the standing of their brands: 59.90
+    more often than 60.00.
+    """
+    spread = kind["spread"].to_numpy() * rng.normal(size=len(kind)) + 0.2 * standing
+    yuan = np.maximum(np.round(kind["price"].to_numpy() * np.exp(spread)), 5)
+    return (100 * yuan - np.where(rng.random(len(kind)) < 0.7, 10, 0)).astype("int64")
+
+
+def _listed_days(rng: np.random.Generator, n_items: int, days: int) -> np.ndarray:
+    """Day (n,) on which each item was listed; a fifth of them, never the first, during the log."""
+    old = (rng.random(n_items) < 0.8) | (np.arange(n_items) == 0)
+    return np.where(old, -rng.integers(1, 400, n_items), rng.integers(0, days, n_items))
+
+
+def _titles(rng: np.random.Generator, kind: pd.DataFrame, brand: np.ndarray) -> np.ndarray:
+    """Titles (n,): brand, adjective and noun, variant."""
+    n = len(kind)
+    words = [
+        np.array([row.split() for row in kind[name]], object) for name in ("nouns", "variants")
+    ]
+    noun, variant = (choice[np.arange(n), rng.integers(0, choice.shape[1], n)] for choice in words)
+    return brand + " " + rng.choice(ADJECTIVES, n) + noun + " " + variant
+
+
+def _styles(rng: np.random.Generator, code: np.ndarray, brand: np.ndarray) -> pd.DataFrame:
+    """Columns `style_1` to `style_4`: a brand has a style in its category, and items vary it."""
+    style = rng.normal(0, 0.6, (*BRANDS.shape, TASTES))[code, brand]
+    style = style + rng.normal(0, 0.8, (len(code), TASTES))
+    return pd.DataFrame(style, columns=[f"style_{i + 1}" for i in range(TASTES)])
+
+
 # %% ../../nbs/00d_market.ipynb #e14894f3
 def draw_products(
     n_items: int, days: int = 180, random_state: int = 0
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Products as the contract has them, and their truth, one row an item each.
+    """Products in the columns of the contract, and their truth: one row per item in each table.
 
     Parameters
     ----------
     n_items, days, random_state : int
-        How many; length of the log, in which a fifth of the items is newly listed; seed.
+        Number of items; length of the log in days, during which a fifth of the items is newly
+        listed; seed.
 
     Returns
     -------
@@ -306,54 +269,32 @@ def draw_products(
         A size below 1, or a seed below 0.
     """
     check_sizes(random_state, n_items=n_items, days=days)
-    rng, rows = dice(random_state, "products"), np.arange(n_items)
-    code, brand = (
-        rng.choice(len(CATEGORIES), n_items, p=CATEGORIES["share"]),
-        rng.integers(0, BRANDS.shape[1], n_items),
-    )
-    kind = CATEGORIES.iloc[code]
-    standing, service, delivery = rng.normal(0, [[[0.8]], [[0.4]], [[0.3]]], (3, *BRANDS.shape))[
-        :, code, brand
-    ]
-    yuan = np.maximum(
-        np.round(
-            kind["price"].to_numpy()
-            * np.exp(kind["spread"].to_numpy() * rng.normal(size=n_items) + 0.2 * standing)
-        ),
-        5,
-    )
-    price = (100 * yuan - np.where(rng.random(n_items) < 0.7, 10, 0)).astype(
-        "int64"
-    )  # 59.90 more often than 60.00
-    listed = np.where(
-        (rng.random(n_items) < 0.8) | (rows == 0),
-        -rng.integers(1, 400, n_items),
-        rng.integers(0, days, n_items),
-    )
-    words = [
-        np.array([row.split() for row in kind[name]], object) for name in ("nouns", "variants")
-    ]
-    noun, variant = (choice[rows, rng.integers(0, choice.shape[1], n_items)] for choice in words)
+    rng = dice(random_state, "products")
+    n_brands = BRANDS.shape[1]
+    code = rng.choice(len(CATEGORIES), n_items, p=CATEGORIES["share"])
+    brand = rng.integers(0, n_brands, n_items)
+    kind, name = CATEGORIES.iloc[code], BRANDS[code, brand]
+    of_brands = rng.normal(0, [[[0.8]], [[0.4]], [[0.3]]], (3, *BRANDS.shape))
+    standing, service, delivery = of_brands[:, code, brand]
+    price = _list_prices(rng, kind, standing)
+    listed = _listed_days(rng, n_items, days)
+    title = _titles(rng, kind, name)
+    cost = price * (1 - kind["margin"].to_numpy() * rng.uniform(0.6, 1.2, n_items))
     products = pd.DataFrame(
         {
-            "item_id": rows + 1,
-            "title": pd.array(
-                BRANDS[code, brand] + " " + rng.choice(ADJECTIVES, n_items) + noun + " " + variant,
-                "str",
-            ),
+            "item_id": np.arange(n_items) + 1,
+            "title": pd.array(title, "str"),
             "category": kind.index.astype("str"),
-            "brand": pd.array(BRANDS[code, brand], "str"),
+            "brand": pd.array(name, "str"),
             "price": price,
-            "cost": (
-                price * (1 - kind["margin"].to_numpy() * rng.uniform(0.6, 1.2, n_items))
-            ).astype("int64"),
+            "cost": cost.astype("int64"),
             "listed_at": day_start(FIRST_DAY) + 86_400 * listed + 36_000,
         }
     )
     quality = 1 / (1 + np.exp(-(0.6 + standing + rng.normal(0, 0.8, n_items))))
     truth = pd.DataFrame(
         {
-            "item_id": rows + 1,
+            "item_id": products["item_id"],
             "quality": quality,
             "look": rng.beta(4, 2.5, n_items),
             "service": service,
@@ -362,9 +303,4 @@ def draw_products(
             "promise": rng.normal(0, 0.12, n_items),
         }
     )
-    style = rng.normal(0, 0.6, (*BRANDS.shape, TASTES))[code, brand] + rng.normal(
-        0, 0.8, (n_items, TASTES)
-    )  # a brand has one, and items vary it
-    return products, truth.join(
-        pd.DataFrame(style, columns=[f"style_{i + 1}" for i in range(TASTES)])
-    )
+    return products, truth.join(_styles(rng, code, brand))

@@ -10,6 +10,8 @@ __all__ = [
     "Season",
     "season",
     "World",
+    "shown_quality",
+    "utility",
     "leave",
     "visitors",
     "search",
@@ -28,7 +30,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, ndtri
 
-from ..core.tables import day_start
+from ..core.calendar import day_start
 from .log import CODES, COUPONS, start_of
 from .market import ASPECTS, CATEGORIES, FIRST_DAY, key_of, uniform
 
@@ -83,15 +85,9 @@ def season(day: int) -> Season:
 
 
 # %% ../../nbs/00d_shopper.ipynb #f5356824
-_USUAL_QUALITY, _USUAL_STARS, _AT_FIRST = (
-    0.62,
-    4.1,
-    8.0,
-)  # what a page suggests before anybody has rated: as if eight had
-_TASTE, _QUALITY = (
-    0.45,
-    1.8,
-)  # weight of taste times style, and of shown quality, in how well an item suits
+_USUAL_QUALITY, _USUAL_STARS = 0.62, 4.1  # what a page suggests before anybody has rated,
+_AT_FIRST = 8.0  # as if eight had
+_TASTE, _QUALITY = 0.45, 1.8  # weight in how well an item suits: taste times style, shown quality
 
 
 class World:
@@ -115,82 +111,69 @@ class World:
     def __init__(
         self, users: pd.DataFrame, products: pd.DataFrame, hidden: pd.DataFrame, seed: int
     ):
-        self.users, self.products, self.hidden, self.seed, n = (
-            users,
-            products,
-            hidden,
-            seed,
-            len(users),
-        )
-        self.joined, self.county = (
-            users["joined_day"].to_numpy(),
-            (users["group"] == "county").to_numpy(),
-        )
-        self.visit_rate, self.order_rate, self.life = (
-            users[name].to_numpy() for name in ("visit_rate", "order_rate", "life_days")
-        )
-        self.interests, self.cares = (
-            users[list(CATEGORIES.index)].to_numpy(),
-            users[[f"cares_{name}" for name in ASPECTS]].to_numpy(),
-        )
-        self.hour_shift, self.weekend = users["hour_shift"].to_numpy(), users["weekend"].to_numpy()
-        self.sensitivity, self.budget = (
-            users["price_sensitivity"].to_numpy(),
-            users["budget_cents"].to_numpy(),
-        )
-        self.price, self.category = (
-            products["price"].to_numpy(),
-            CATEGORIES.index.get_indexer(products["category"]),
-        )
+        self.users, self.products, self.hidden, self.seed = users, products, hidden, seed
+        self._settle_users(users)
+        self._settle_items(products, hidden)
+        n, m = len(users), len(products)
+        self.left = np.full(n, np.iinfo("int64").max)
+        self.why = np.full(n, -1)
+        self.mood = np.zeros(n)
+        self.felt = np.zeros((n, len(ASPECTS) + 1))
+        self.memory = np.full(n, -1)
+        self.stars = np.full(m, _AT_FIRST * _USUAL_STARS)
+        self.rated = np.full(m, _AT_FIRST)
+
+    def _settle_users(self, users: pd.DataFrame) -> None:
+        """What stays as it is of users, as arrays (n,) or (n, …)."""
+        self.joined = users["joined_day"].to_numpy()
+        self.county = (users["group"] == "county").to_numpy()
+        self.visit_rate = users["visit_rate"].to_numpy()
+        self.order_rate = users["order_rate"].to_numpy()
+        self.life = users["life_days"].to_numpy()
+        self.interests = users[list(CATEGORIES.index)].to_numpy()
+        self.cares = users[[f"cares_{name}" for name in ASPECTS]].to_numpy()
+        self.hour_shift = users["hour_shift"].to_numpy()
+        self.weekend = users["weekend"].to_numpy()
+        self.sensitivity = users["price_sensitivity"].to_numpy()
+        self.budget = users["budget_cents"].to_numpy()
+        self.taste = users.filter(regex="^taste_").to_numpy()
+
+    def _settle_items(self, products: pd.DataFrame, hidden: pd.DataFrame) -> None:
+        """What stays as it is of items, as arrays (m,) or (m, …)."""
+        self.price = products["price"].to_numpy()
+        self.category = CATEGORIES.index.get_indexer(products["category"])
         self.listed = (products["listed_at"].to_numpy() - day_start(FIRST_DAY)) // 86_400
-        self.quality, self.look, self.appeal, self.promise = (
-            hidden[name].to_numpy() for name in ("quality", "look", "appeal", "promise")
-        )
-        self.delivery, self.service = (hidden[name].to_numpy() for name in ("delivery", "service"))
-        self.taste, self.style = (
-            frame.filter(regex="^(taste|style)_").to_numpy() for frame in (users, hidden)
-        )
-        self.again, self.returned = (
-            CATEGORIES["again"].to_numpy()[self.category],
-            CATEGORIES["returned"].to_numpy()[self.category],
-        )
+        self.quality = hidden["quality"].to_numpy()
+        self.look = hidden["look"].to_numpy()
+        self.appeal = hidden["appeal"].to_numpy()
+        self.promise = hidden["promise"].to_numpy()
+        self.delivery = hidden["delivery"].to_numpy()
+        self.service = hidden["service"].to_numpy()
+        self.style = hidden.filter(regex="^style_").to_numpy()
+        self.again = CATEGORIES["again"].to_numpy()[self.category]
+        self.returned = CATEGORIES["returned"].to_numpy()[self.category]
         self.usual = 100 * CATEGORIES["price"].to_numpy()[self.category]
-        self.left, self.why = np.full(n, np.iinfo("int64").max), np.full(n, -1)
-        self.mood, self.felt, self.memory = (
-            np.zeros(n),
-            np.zeros((n, len(ASPECTS) + 1)),
-            np.full(n, -1),
-        )
-        self.stars, self.rated = (
-            np.full(len(products), _AT_FIRST * _USUAL_STARS),
-            np.full(len(products), _AT_FIRST),
-        )
 
-    def shown(self) -> np.ndarray:
-        """Quality (m,) as a page shows it: half pictures and words, with what they promise, half
-        the stars so far.
-        """
-        return 0.5 * (self.quality + self.promise) + 0.5 * (
-            _USUAL_QUALITY + 0.4 * (self.stars / self.rated - _USUAL_STARS)
-        )
 
-    def fit(self, user: np.ndarray, item: np.ndarray, price: np.ndarray) -> np.ndarray:
-        """How well items (rows) at prices (cents) seem to suit users (rows), on the scale of log
-        odds; the same shape as these.
-        """
-        interest = np.log(
-            8 * self.interests[user, self.category[item]] + 0.05
-        )  # 0 or so at an average interest
-        dear = self.sensitivity[user] * np.maximum(np.log(price / self.budget[user]), -1)
-        liking = _TASTE * (self.taste[user] * self.style[item]).sum(
-            axis=-1
-        )  # tastes and styles that no column names
-        return (
-            0.9 * interest
-            + liking
-            + (_QUALITY * (self.shown() - _USUAL_QUALITY) + 0.4 * self.appeal)[item]
-            - dear
-        )
+# %% ../../nbs/00d_shopper.ipynb #5770ce0e
+def shown_quality(world: World) -> np.ndarray:
+    """Quality (m,) as a page shows it: half pictures and words, with what they promise, half the
+    stars so far.
+    """
+    stars = _USUAL_QUALITY + 0.4 * (world.stars / world.rated - _USUAL_STARS)
+    return 0.5 * (world.quality + world.promise) + 0.5 * stars
+
+
+def utility(world: World, user: np.ndarray, item: np.ndarray, price: np.ndarray) -> np.ndarray:
+    """How well items (rows) at prices (cents) seem to suit users (rows), on the scale of log odds;
+    the same shape as these.
+    """
+    category = world.category[item]
+    interest = np.log(8 * world.interests[user, category] + 0.05)  # about 0 at an average interest
+    dear = world.sensitivity[user] * np.maximum(np.log(price / world.budget[user]), -1)
+    liking = (world.taste[user] * world.style[item]).sum(axis=-1)  # no column names them
+    seen = _QUALITY * (shown_quality(world) - _USUAL_QUALITY) + 0.4 * world.appeal
+    return 0.9 * interest + _TASTE * liking + seen[item] - dear
 
 
 # %% ../../nbs/00d_shopper.ipynb #46e9e1a4
@@ -245,7 +228,10 @@ def search(
     how_many = 1 + np.searchsorted(_POISSON, uniform(key, 3))
     order = np.argsort(world.category, kind="stable")
     edges = np.concatenate(
-        [[0], np.cumsum((np.exp(world.appeal + world.shown()) * (world.listed < day))[order])]
+        [
+            [0],
+            np.cumsum((np.exp(world.appeal + shown_quality(world)) * (world.listed < day))[order]),
+        ]
     )
     low, high = (
         edges[np.searchsorted(world.category[order], np.arange(len(CATEGORIES)), side)]
@@ -265,8 +251,8 @@ _LOOK = 1.6  # the value at which an item that is noticed is looked at with even
 
 @dataclass
 class Looks:
-    """What visitors look at on a day, a row a look, sorted by visit and item; a visit is a place in
-    the first three arrays.
+    """What visitors look at on a day: one entry per look, sorted by visit and item; a visit is a
+    position in the first three arrays.
     """
 
     key: np.ndarray  # of each visit: from which its chance comes
@@ -290,7 +276,7 @@ def look(world: World, day: int, who: np.ndarray, items: np.ndarray, prices: np.
     n, k = items.shape
     key = key_of(world.seed, "look", day, who)
     found, looked = search(world, day, who, key)
-    suits = expit(world.fit(who[:, None], items, prices) - _LOOK)
+    suits = expit(utility(world, who[:, None], items, prices) - _LOOK)
     noticed = uniform(key_of(world.seed, "look", day, who[:, None], items), 1) < suits / (
         1 + 0.25 * np.arange(k)
     )
@@ -379,7 +365,7 @@ def _choose(value: np.ndarray, key: np.ndarray, looks: Looks) -> tuple[np.ndarra
 def _in_stock(
     item: np.ndarray, pieces: np.ndarray, paid: np.ndarray, stock: np.ndarray
 ) -> np.ndarray:
-    """Which lines of a day can be served, first come first served; `stock` (m,) is lowered by them."""
+    """Which lines of a day can be served, first come first served; `stock` (m,) falls by them."""
     order = np.lexsort([paid, item])
     asked = (
         pd.Series(pieces[order]).groupby(item[order]).cumsum().to_numpy()
@@ -457,7 +443,7 @@ def act(
     visit, user, item = looks.visit, looks.user, looks.item
     key = key_of(world.seed, "look", day, user, item)
     price, coupon = _coupons(day, looks)
-    value = world.fit(user, item, price)
+    value = utility(world, user, item, price)
     best, along = _choose(value, key, looks)
     wanted, suits = _in_mood(world, day, looks, coupon)[visit] & (best | along), expit(value - 2.4)
     paid_at, pieces = (
@@ -498,7 +484,8 @@ def _felt(
     )  # what hurts a tight purse
     return np.column_stack(
         [
-            2.6 * (world.quality[item] - 0.55) + 1.6 * (world.quality[item] - world.shown()[item]),
+            2.6 * (world.quality[item] - 0.55)
+            + 1.6 * (world.quality[item] - shown_quality(world)[item]),
             1.05 - 0.3 * wait + 0.6 * world.delivery[item],
             0.4
             - 0.5 * np.log(price / world.usual[item])
@@ -518,14 +505,14 @@ def _normal(chance: np.ndarray) -> np.ndarray:
 def experience(
     world: World, day: int, user: np.ndarray, item: np.ndarray, price: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """How the buyers of a day's lines (rows of users and items, cents a piece) will find them, one
-    entry a line.
+    """How satisfied the buyers of a day's lines (rows of users and items, cents per piece) will be,
+    one entry per line.
 
     Returns
     -------
     dict of arrays
-        `wait` (days until it arrives), `felt` (lines, 5), each aspect beside what was expected (0:
-        as expected), `satisfaction`, their mean by what the user cares about, `stars` 1 to 5,
+        `wait` (days until it arrives), `felt` (lines, 5), each aspect relative to what was expected
+        (0: as expected), `satisfaction`, their mean weighted by the user's cares, `stars` 1 to 5,
         whether it is `returned` and `reviewed`, and how long that takes after arrival:
         `return_after`, `review_after` (s).
     """

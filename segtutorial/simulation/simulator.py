@@ -29,7 +29,8 @@ from segtutorial.simulation.market import (
     key_of,
 )
 
-from ..core.tables import Shop, ShopError
+from ..core.errors import ShopError
+from ..core.tables import Shop
 from .corruption import add_dirt
 from .grammar import write_reviews
 from .shopper import World, act, experience, leave, look, remember, visitors
@@ -112,15 +113,15 @@ def _lines(world: World, log: ShopLog, day: int, rows: np.ndarray) -> dict[str, 
 
 
 def _arrive(world: World, lines: list[dict[str, np.ndarray]], day: int) -> None:
-    """What arrives today changes moods; what is reviewed today changes the stars that pages show."""
+    """Moods change by what arrives today, the stars that pages show by what is reviewed today."""
     world.mood *= 0.985  # what was felt fades: half of it in 46 days
     for part in lines[max(day - 40, 0) :]:  # a parcel and a review together take less than 40 days
         here = part["arrives"] == day
         if here.any():
             remember(world, part["user"][here], part["felt"][here], part["satisfaction"][here])
-        said = part["reviewed"] & (part["review_day"] == day)
-        np.add.at(world.stars, part["item"][said], part["stars"][said])
-        np.add.at(world.rated, part["item"][said], 1)
+        reviewed = part["reviewed"] & (part["review_day"] == day)
+        np.add.at(world.stars, part["item"][reviewed], part["stars"][reviewed])
+        np.add.at(world.rated, part["item"][reviewed], 1)
 
 
 # %% ../../nbs/00d_simulator.ipynb #ebf3e705
@@ -163,15 +164,15 @@ def _reviews(
     """The reviews written by the end, and what no reader of them knows: the kind of each, and what
     it says of which aspect.
     """
-    said = np.flatnonzero(lines["reviewed"] & (lines["review_ts"] < end))
-    said = said[np.lexsort([lines["order_id"][said], lines["review_ts"][said]])]
-    user, item, stars = (lines[name][said] for name in ("user", "item", "stars"))
+    written = np.flatnonzero(lines["reviewed"] & (lines["review_ts"] < end))
+    written = written[np.lexsort([lines["order_id"][written], lines["review_ts"][written]])]
+    user, item, stars = (lines[name][written] for name in ("user", "item", "stars"))
     noun = (
         world.products["title"].str.split(" ").str[1].str[2:].to_numpy(object)[item]
     )  # without its adjective
     text = write_reviews(
-        key_of(world.seed, "line", lines["day"][said], user, item),
-        lines["felt"][said],
+        key_of(world.seed, "line", lines["day"][written], user, item),
+        lines["felt"][written],
         stars,
         world.category[item],
         noun,
@@ -180,7 +181,7 @@ def _reviews(
         {
             "user_id": world.users["user_id"].to_numpy()[user],
             "item_id": item + 1,
-            "ts": lines["review_ts"][said],
+            "ts": lines["review_ts"][written],
             "rating": stars.astype(float),
             "text": text["text"].where(text["text"] != "").astype("str").array,
         }
@@ -247,6 +248,16 @@ def _truth(
     }
 
 
+# %% ../../nbs/00d_simulator.ipynb #aad315db
+def _check_policy(policy: Policy | None) -> None:
+    """Raises `ShopError` where a policy cannot be called."""
+    if policy is not None and not callable(policy):
+        raise ShopError(
+            f"simulate_shop: policy is a {type(policy).__name__}; allowed: a function (day, "
+            "user_ids, log), or None for the popular page"
+        )
+
+
 # %% ../../nbs/00d_simulator.ipynb #5e6ecd30
 def simulate_shop(
     n_users: int = 3000,
@@ -257,17 +268,16 @@ def simulate_shop(
     dirt: float = 0.0,
     impressions: bool = False,
 ) -> Shop:
-    """A shop of which the truth is known, simulated day by day from 2024-01-01 on (Asia/Shanghai,
-    CNY).
+    """A shop whose truth is known, simulated day by day from 2024-01-01 (Asia/Shanghai, CNY).
 
     Parameters
     ----------
     n_users, n_items, days : int
         Sizes, each at least 1.
     random_state : int
-        Seed: the same one gives the same shop. Under two policies it gives the same users and
-        products, and the same chance: whoever meets the same item in the same mood on the same day
-        does the same.
+        Seed: the same seed gives the same shop. Under two policies it gives the same users and
+        products and the same chance: a user who sees the same item in the same mood on the same
+        day does the same.
     policy : callable, optional
         `policy(day, user_ids, log)` gives `(items, prices, propensities)`, each (n, k): what the n
         visitors of a day are shown, at which price in cents, with which probability. `log`
@@ -275,8 +285,8 @@ def simulate_shop(
     dirt : float
         0 to 1: how much of the dirt of real logs is added, see `add_dirt`.
     impressions : bool
-        Keep every place of every page that was shown, with its price and propensity: some eight
-        rows a visit.
+        Keep every place of every page that was shown, with its price and propensity: about eight
+        rows per visit.
 
     Returns
     -------
@@ -284,41 +294,33 @@ def simulate_shop(
         Behaviors, products (with the `stock` at the end), reviews, impressions if asked for, and
         `truth`:
 
-        - `users`: as `draw_users`, and `left_day` (the first day without the user, null for who is
-          there at the end), `left_why` (an aspect, 'page' or
-          'own reasons'), `days_there` (in the log), `satisfaction` (mean over bought lines, null
-          without a buy), `mood` when the log ends;
+        - `users`: as `draw_users`, and `left_day` (the first day without the user, null for users
+          who stay to the end), `left_why` (an aspect, 'page' or 'own reasons'), `days_there` (in
+          the log), `satisfaction` (mean over bought lines, null without a purchase), `mood` when
+          the log ends;
         - `products`: as `draw_products`, and `sold_out_days`;
-        - `lines`: of each bought line, how many days it took to arrive, how each aspect was felt
-          (0: as expected) and `satisfaction`, their mean
-          by what the user cares about;
-        - `reviews`: of each row of reviews, its kind and what it says of each aspect;
+        - `lines`: for each bought line, how many days it took to arrive, how each aspect was felt
+          (0: as expected) and `satisfaction`, their mean weighted by what the user cares about;
+        - `reviews`: for each row of reviews, its kind and what it says about each aspect;
         - `dirt`, where there is any.
 
     Raises
     ------
     ShopError
-        An argument out of its range, or a page that cannot be: the message names the day and the
-        value.
+        An argument out of its range, or an invalid page: the message names the day and the value.
     """
     check_sizes(random_state, dirt, n_users=n_users, n_items=n_items, days=days)
-    if policy is not None and not callable(policy):
-        raise ShopError(
-            f"simulate_shop: policy is a {type(policy).__name__}; allowed: a function (day, "
-            "user_ids, log), or None for the popular page"
-        )
-    users, (products, hidden) = (
-        draw_users(n_users, days, random_state),
-        draw_products(n_items, days, random_state),
-    )
+    _check_policy(policy)
+    users = draw_users(n_users, days, random_state)
+    products, hidden = draw_products(n_items, days, random_state)
     world, log = World(users, products, hidden, random_state), ShopLog(products)
     store = _Store(world, days)
     parts, pages = _run(
         world, log, policy or partial(popular_page, random_state=random_state), days, store
     )
     lines = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    reviews, said = _reviews(lines, world, start_of(days))
-    truth = _truth(world, lines, store, hidden, days) | {"reviews": said}
+    reviews, stated = _reviews(lines, world, start_of(days))
+    truth = _truth(world, lines, store, hidden, days) | {"reviews": stated}
     products.insert(
         products.columns.get_loc("listed_at"), "stock", store.stock
     )  # in the contract's order
@@ -335,9 +337,9 @@ def simulate_shop(
 
 # %% ../../nbs/00d_simulator.ipynb #5fc4d56a
 def outcomes(shop: Shop) -> pd.DataFrame:
-    """What became of every user of a simulated shop: `user_id`, `views`, `clicks`, `orders`,
-    `spent` (cents paid, less what was returned), `satisfaction` (mean over bought lines, null
-    without a buy), `days` (from joining, or from day 0, to leaving or to the end of the log).
+    """The outcome of each user of a simulated shop: `user_id`, `views`, `clicks`, `orders`,
+    `spent` (cents paid, less refunds), `satisfaction` (mean over bought lines, null without a
+    purchase), `days` (from joining or day 0 to leaving or the end of the log).
 
     Parameters
     ----------
@@ -378,21 +380,21 @@ def outcomes(shop: Shop) -> pd.DataFrame:
 
 # %% ../../nbs/00d_simulator.ipynb #f51fb04d
 def counterfactual(policies: dict[str, Policy | None], **sizes: int) -> pd.DataFrame:
-    """The outcomes of every user under each of several policies, which in life nobody sees: a row a
-    policy and user, `policy` and then as `outcomes`.
+    """The outcomes of every user under each of several policies, which no real shop can observe:
+    one row per policy and user, `policy` and then the columns of `outcomes`.
 
     Parameters
     ----------
     policies : dict of str to policy
-        At least one; None is the default page. All meet the same shoppers with the same chance, so
-        the difference of two rows of one user is the effect on that user, and not luck.
+        At least one; None is the default page. All policies meet the same shoppers with the same
+        chance, so the difference between two rows of one user is the effect on that user, not luck.
     **sizes
         As for `simulate_shop`: `n_users`, `n_items`, `days`, `random_state`.
 
     Raises
     ------
     ShopError
-        No policy, a size that cannot be, or a page that cannot be.
+        No policy, an invalid size, or an invalid page.
     """
     if not isinstance(policies, dict) or not policies:
         raise ShopError(

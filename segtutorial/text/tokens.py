@@ -108,9 +108,9 @@ def _own_folder() -> Path | None:
     """The folder for jieba's cache, in which nobody but this user may write; None where there can
     be none.
     """
-    from segtutorial.core.datasets import _cache  # heavy, and needed only here
+    from segtutorial.core.fetching import cache_folder  # heavy, and needed only here
 
-    folder = _cache() / "jieba"
+    folder = cache_folder() / "jieba"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = folder.stat()

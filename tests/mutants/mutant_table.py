@@ -13,7 +13,7 @@ from mutant_rewrite import Fault
 # among them: some send a signal at a moment that a busy machine moves.
 TESTS = {
     "shop": ("test_shop_by_hand.py", "test_simulator.py", "test_shipped_shop.py"),
-    "files": ("test_shop_by_hand.py", "test_random_dirt.py"),
+    "files": ("test_shop_before.py", "test_shop_by_hand.py", "test_random_dirt.py"),
     "clean": ("test_shop_by_hand.py", "test_random_dirt.py"),
     "course": ("test_course_by_hand.py", "test_workbook.py"),
     "report": ("test_stages.py", "test_shop_by_hand.py", "test_report.py"),
@@ -60,8 +60,8 @@ FAULTS = [
         (
             "an event at the next midnight belongs to this day",
             "frame_of",
-            "_1 < until",
-            "_1 <= until",
+            "_1 < before",
+            "_1 <= before",
         ),
         ("the popular page counts a buy like a view", "popular_page", "5.0 * _1", "1.0 * _1"),
         ("a festival ends one day early", "season", "date <= _1", "date < _1"),
@@ -136,13 +136,30 @@ FAULTS = [
         "files",
         ("conversion of yuan loses a cent", "_money", "(_1 * 100).round()", "(_1 * 100) // 1"),
         ("rescaled ratings exceed 5 stars", "_rating", "1 + 4 * _1 / _2", "1 + 5 * _1 / _2"),
-        ("milliseconds are read as seconds", "_times", "values // UNITS.get(style, 1)", "values"),
+        (
+            "milliseconds are read as seconds",
+            "to_seconds",
+            "values // UNITS.get(style, 1)",
+            "values",
+        ),
         ("ids lose their leading zeros", "_settle_ids", "'0|[1-9][0-9]{0,17}'", "'[0-9]{1,18}'"),
         (
             "the past holds an event at as_of",
             "_rows_before",
             "table['ts'] >= end",
             "table['ts'] > end",
+        ),
+        (
+            "the past in Polars holds an event at as_of",
+            "_rows_before",
+            "nw.col('ts') < end",
+            "nw.col('ts') <= end",
+        ),
+        (
+            "the past in Polars loses rows without a time",
+            "_rows_before",
+            "_1 | nw.col('ts').is_null()",
+            "_1",
         ),
     ),
     *of(
