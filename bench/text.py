@@ -29,7 +29,8 @@ def make(path: Path) -> None:
     """The file: a packed CSV of a million rows."""
     import numpy as np
 
-    from segtutorial.core.datasets import fetch_reviews, on_machine
+    from segtutorial.core.datasets import fetch_reviews
+    from segtutorial.core.fetching import on_machine
     from segtutorial.simulation.grammar import write_reviews
     from segtutorial.simulation.market import ASPECTS, CATEGORIES, key_of
     from segtutorial.simulation.phrases import NOUNS
@@ -185,7 +186,7 @@ def measured(task: str):
 
 
 def main() -> None:
-    from segtutorial.core.datasets import on_machine
+    from segtutorial.core.fetching import on_machine
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "reviews.csv.gz"

@@ -118,7 +118,8 @@ def fits(path: str) -> dict:
     """
     import numpy as np
 
-    from segtutorial.core.datasets import fetch_cdnow, on_machine
+    from segtutorial.core.datasets import fetch_cdnow
+    from segtutorial.core.fetching import on_machine
     from segtutorial.value import BGNBD, GammaGamma, ParetoNBD, repeat_orders
 
     if not on_machine("cdnow_sample"):
@@ -138,7 +139,8 @@ def trial(name: str) -> dict:
     """The forecasts of chapter 06f beside what came, and the share inside the 90 % intervals of
     both stories.
     """
-    from segtutorial.core.datasets import fetch_cdnow, fetch_online_retail, on_machine
+    from segtutorial.core.datasets import fetch_cdnow, fetch_online_retail
+    from segtutorial.core.fetching import on_machine
     from segtutorial.value import BGNBD, GammaGamma, ParetoNBD, forecast_scores, forecasts
 
     if not on_machine(name):
@@ -178,7 +180,8 @@ def choice() -> dict:
     """
     import numpy as np
 
-    from segtutorial.core.datasets import fetch_cdnow, on_machine
+    from segtutorial.core.datasets import fetch_cdnow
+    from segtutorial.core.fetching import on_machine
     from segtutorial.value import BGNBD, Combination, ParetoNBD, hold_out
 
     if not (on_machine("cdnow") and on_machine("cdnow_sample")):

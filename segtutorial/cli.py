@@ -19,12 +19,13 @@ from typing import Any
 
 from . import __version__
 from .core.completeness import check_shop
+from .core.errors import ShopError
 from .core.exports import write_shop
 from .core.folders import check_out, foreign
 from .core.load import load_shop
 from .core.messages import Words, languages
 from .core.section import ReportWarning, failed
-from .core.tables import Shop, ShopError, read_settings
+from .core.tables import Shop, read_settings
 from .course.edition import edition
 from .pipeline import clean_by, run
 from .sentiment import shipped

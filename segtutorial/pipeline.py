@@ -34,11 +34,13 @@ from segtutorial.core.section import (
 
 from . import __version__
 from .clean import cleaning
+from .core.calendar import local_time, to_timestamp
+from .core.errors import ShopError
 from .core.exports import hide_ids, id_key, write_csv
 from .core.folders import NewFolder, new_folder
 from .core.messages import mark
 from .core.stages import REGISTER, Results, Stage, in_order
-from .core.tables import Shop, ShopError, local_time, to_timestamp
+from .core.tables import Shop
 from .features.orders import rfm
 from .sentiment import shipped
 

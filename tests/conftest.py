@@ -14,7 +14,7 @@ from hypothesis import Phase, settings
 
 from segtutorial import cli as commands
 from segtutorial import pipeline
-from segtutorial.core.datasets import on_machine
+from segtutorial.core.fetching import on_machine
 from segtutorial.shop import simulate_shop, write_shop
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -11,7 +11,7 @@ import pytest
 
 from segtutorial import features, metrics, sentiment, text, value
 from segtutorial.clean import clean
-from segtutorial.core.tables import to_timestamp
+from segtutorial.core.calendar import to_timestamp
 from segtutorial.shop import Shop, simulate_shop
 
 DAY = "2024-02-20"  # of 90 from 1 January on

@@ -8,7 +8,7 @@ from conftest import ROOT
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from segtutorial.core.tables import ShopError
+from segtutorial.core.errors import ShopError
 from segtutorial.sentiment.aspects import (
     ASPECTS,
     AspectModel,

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from segtutorial.core.tables import day_start
+from segtutorial.core.calendar import day_start
 from segtutorial.features import (
     buyers_by_attribute,
     catalogue_gaps,

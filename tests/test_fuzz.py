@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from segtutorial.clean import clean, normalize_text, scaler
 from segtutorial.clean.returns import net_returns
 from segtutorial.clean.rules import schema, typed
-from segtutorial.core.tables import Shop, ShopError
+from segtutorial.core.errors import ShopError
+from segtutorial.core.tables import Shop
 from segtutorial.features import (
     attributes,
     buyers_by_attribute,

@@ -14,7 +14,7 @@ from scipy.integrate import quad
 from scipy.special import betaln
 
 from segtutorial import value
-from segtutorial.core.tables import ShopError
+from segtutorial.core.errors import ShopError
 from segtutorial.shop import Shop, simulate_shop
 from segtutorial.value import BGNBD, Combination, GammaGamma, ParetoNBD
 from segtutorial.value.backtest import share_caught

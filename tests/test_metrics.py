@@ -19,9 +19,10 @@ from sklearn.metrics import (
 )
 
 from segtutorial import metrics as m
+from segtutorial.core.errors import ShopError
 from segtutorial.core.section import Context
 from segtutorial.core.stages import Results
-from segtutorial.core.tables import Shop, ShopError
+from segtutorial.core.tables import Shop
 from segtutorial.metrics.stage import MetricsStage
 
 SEEDS = pytest.mark.parametrize("seed", range(12))

@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import ndcg_score
 
-from segtutorial.core.tables import day_start
+from segtutorial.core.calendar import day_start
 from segtutorial.metrics import (
     ItemKNN,
     bootstrap,

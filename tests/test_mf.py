@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from segtutorial import mf
 from segtutorial.clean import clean
+from segtutorial.core.errors import ShopError
 from segtutorial.core.section import Context, Picture, Table
 from segtutorial.core.stages import Results
-from segtutorial.core.tables import ShopError
 from segtutorial.metrics import MostPopular
 from segtutorial.mf.ease import EASE, Blend
 from segtutorial.mf.ials import IALS, _Side, plan, solve

@@ -12,7 +12,6 @@ import pytest
 from segtutorial import pipeline
 from segtutorial.clean import clean
 from segtutorial.core.datasets import (
-    data_file,
     fetch_books,
     fetch_cdnow,
     fetch_ml1m_loo,
@@ -20,6 +19,7 @@ from segtutorial.core.datasets import (
     fetch_reviews,
     fetch_tmall,
 )
+from segtutorial.core.fetching import data_file
 from segtutorial.shop import ShopError
 
 NOT_ITEMS = ["POST", "D", "M", "DOT", "C2", "CRUK", "BANK CHARGES", "AMAZONFEE", "S", "B", "PADS"]

@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from segtutorial import sentiment
-from segtutorial.core.datasets import fetch_reviews, on_machine
-from segtutorial.core.tables import ShopError
+from segtutorial.core.datasets import fetch_reviews
+from segtutorial.core.errors import ShopError
+from segtutorial.core.fetching import on_machine
 from segtutorial.sentiment import SHIPPED, SnowModel, load, shipped, shipped_texts
 from segtutorial.sentiment.classifiers import NgramSVM, distinct, ngram_codes, text_folds
 from segtutorial.sentiment.ensemble import SentimentModel, carried, highlighted

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from segtutorial.core.tables import CONTRACT, ShopError
+from segtutorial.core.errors import ShopError
+from segtutorial.core.tables import CONTRACT
 from segtutorial.simulation.corruption import add_dirt
 from segtutorial.simulation.log import ShopLog, check_page, popular_page, start_of
 from segtutorial.simulation.market import draw_products, draw_users, key_of

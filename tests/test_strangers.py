@@ -938,7 +938,7 @@ def test_every_download_has_a_hash():
     """Of what the publisher is known to have; of the rest the first copy's is kept (chapter 00c
     tries it).
     """
-    from segtutorial.core.datasets import FILES
+    from segtutorial.core.fetching import FILES
 
     without = {name for name, file in FILES.items() if file.urls and file.sha256 is None}
     assert without == {"online_retail", "ml1m_train"} and all(

@@ -24,8 +24,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 
+from segtutorial.core.calendar import day_start
 from segtutorial.core.datasets import fetch_books, fetch_reviews
-from segtutorial.core.tables import ShopError, day_start
+from segtutorial.core.errors import ShopError
 from segtutorial.simulation.simulator import simulate_shop
 from segtutorial.text import (
     CLAUSE_END,

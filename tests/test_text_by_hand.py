@@ -8,7 +8,8 @@ import torch
 from sklearn.feature_extraction.text import TfidfVectorizer
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from segtutorial.core.tables import ShopError, day_start
+from segtutorial.core.calendar import day_start
+from segtutorial.core.errors import ShopError
 from segtutorial.sentiment import SnowModel, shop_texts
 from segtutorial.sentiment.aspects import Lexicon, aspect_scores, review_aspects
 from segtutorial.sentiment.classifiers import NgramSVM, distinct, text_folds

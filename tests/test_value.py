@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 
 from segtutorial.clean import clean
-from segtutorial.core.datasets import fetch_cdnow, on_machine
+from segtutorial.core.datasets import fetch_cdnow
+from segtutorial.core.errors import ShopError
+from segtutorial.core.fetching import on_machine
 from segtutorial.core.section import Context
 from segtutorial.core.stages import Results
-from segtutorial.core.tables import ShopError
 from segtutorial.shop import Shop, simulate_shop
 from segtutorial.value import (
     BGNBD,

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from segtutorial.clean import clean
-from segtutorial.core.tables import day_start
+from segtutorial.core.calendar import day_start
 from segtutorial.shop import Shop, simulate_shop
 from segtutorial.value import (
     BGNBD,

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from nbclient import NotebookClient
 from pyflakes import api, reporter
 
-from segtutorial.core.tables import ShopError
+from segtutorial.core.errors import ShopError
 from segtutorial.course import edition as made_by
 from segtutorial.course import workbook
 from segtutorial.course.edition import edition, exercises

@@ -36,8 +36,10 @@ from sklearn.preprocessing import (
 )
 
 from ..core.arguments import check_zone
+from ..core.calendar import day_start, local_time
+from ..core.errors import ShopError
 from ..core.messages import mark, worded
-from ..core.tables import CONTRACT, Shop, ShopError, day_start, local_time
+from ..core.tables import CONTRACT, Shop
 from .returns import net_returns
 from .rules import same_kind, schema, typed, violations
 

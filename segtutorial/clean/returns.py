@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.arguments import check_table
-from ..core.tables import ShopError
+from ..core.errors import ShopError
 
 
 def _returned(

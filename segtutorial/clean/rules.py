@@ -11,8 +11,9 @@ import pandas as pd
 import pandera.pandas as pa
 
 from ..core.arguments import one_of, whole
+from ..core.errors import ShopError
 from ..core.messages import mark, worded
-from ..core.tables import ACTIONS, CONTRACT, ShopError
+from ..core.tables import ACTIONS, CONTRACT
 
 
 # %% ../../nbs/01a_rules.ipynb #725e8051

@@ -26,16 +26,10 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
-from segtutorial.core.tables import (
-    ACTIONS,
-    ShopError,
-    local_day,
-    local_time,
-    to_timestamp,
-    utc_offsets,
-)
-
 from ..core.arguments import check_table, check_zone, number
+from ..core.calendar import local_day, local_time, to_timestamp, utc_offsets
+from ..core.errors import ShopError
+from ..core.tables import ACTIONS
 from .orders import as_same_kind, gaps, ratio, typed_features
 
 # %% ../../nbs/02b_rhythm.ipynb #b1ca32e9

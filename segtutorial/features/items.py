@@ -32,7 +32,9 @@ from segtutorial.features.orders import (
 )
 
 from ..core.arguments import check_table, check_zone, number, one_of, whole
-from ..core.tables import ACTIONS, Shop, ShopError, to_timestamp
+from ..core.calendar import to_timestamp
+from ..core.errors import ShopError
+from ..core.tables import ACTIONS, Shop
 from .activity import events, user_item_counts
 from .preferences import add_places, catalogue
 

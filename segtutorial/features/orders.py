@@ -24,7 +24,8 @@ import narwhals as nw
 import pandas as pd
 
 from ..core.arguments import check_table, check_zone
-from ..core.tables import ShopError, local_day, local_time, to_timestamp, utc_offsets
+from ..core.calendar import local_day, local_time, to_timestamp, utc_offsets
+from ..core.errors import ShopError
 
 # %% ../../nbs/02a_orders.ipynb #381296ab
 _NUMBERS = count()

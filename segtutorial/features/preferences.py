@@ -11,7 +11,8 @@ from typing import Any
 import narwhals as nw
 
 from ..core.arguments import check_table
-from ..core.tables import ShopError, to_timestamp
+from ..core.calendar import to_timestamp
+from ..core.errors import ShopError
 from .activity import entropy
 from .orders import as_same_kind, ratio, typed_features
 

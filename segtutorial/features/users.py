@@ -35,7 +35,9 @@ from segtutorial.features.orders import (
 )
 
 from ..core.arguments import check_table, number
-from ..core.tables import ACTIONS, Shop, ShopError, to_timestamp
+from ..core.calendar import to_timestamp
+from ..core.errors import ShopError
+from ..core.tables import ACTIONS, Shop
 from .items import shop_frames
 from .preferences import BANDS, TOP, catalogue, taste_features
 

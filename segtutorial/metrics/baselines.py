@@ -13,7 +13,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from ..core.arguments import check_table, ids, names, number, whole
-from ..core.tables import ShopError
+from ..core.errors import ShopError
 
 
 # %% ../../nbs/03c_baselines.ipynb #95f72855

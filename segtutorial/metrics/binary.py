@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.stats import norm, rankdata
 
 from ..core.arguments import check_table, floats, number, one_of, whole
-from ..core.tables import ShopError
+from ..core.errors import ShopError
 
 
 # %% ../../nbs/03d_yesno.ipynb #df25f25f

@@ -29,7 +29,7 @@ from segtutorial.metrics.ranking import (
 from ..core.arguments import check_draws, floats
 from ..core.arguments import names as names_of
 from ..core.arguments import whole as whole_number
-from ..core.tables import ShopError
+from ..core.errors import ShopError
 from .intervals import interval_of, mean_draws, p_value
 from .split import Split
 

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core.arguments import check_draws, floats, number
-from ..core.tables import ShopError
+from ..core.errors import ShopError
 
 
 # %% ../../nbs/03e_intervals.ipynb #769d947b

@@ -24,7 +24,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..core.arguments import floats, number, whole
-from ..core.tables import ShopError
+from ..core.errors import ShopError
 
 # %% ../../nbs/03b_ranking.ipynb #001d062e
 MOST = 10_000_000  # items that can be relevant to a user

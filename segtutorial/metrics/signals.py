@@ -13,7 +13,9 @@ import pandas as pd
 
 from ..clean.returns import net_returns
 from ..core.arguments import check_draws, check_same_kind, check_table, check_zone, number
-from ..core.tables import Shop, ShopError, local_time, to_timestamp
+from ..core.calendar import local_time, to_timestamp
+from ..core.errors import ShopError
+from ..core.tables import Shop
 from .binary import wilson
 from .intervals import interval_of, mean_draws
 

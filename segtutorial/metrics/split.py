@@ -21,7 +21,8 @@ import numpy as np
 import pandas as pd
 
 from ..core.arguments import check_table, check_zone, names, number, whole
-from ..core.tables import ShopError, local_time, to_timestamp
+from ..core.calendar import local_time, to_timestamp
+from ..core.errors import ShopError
 
 
 # %% ../../nbs/03a_split.ipynb #16c44a4c

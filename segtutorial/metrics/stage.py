@@ -11,10 +11,11 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from ..core.errors import ShopError
 from ..core.messages import mark
 from ..core.section import Context, Section, shown
 from ..core.stages import Results, Stage, register
-from ..core.tables import Shop, ShopError
+from ..core.tables import Shop
 from .baselines import ItemKNN, MostPopular
 from .evaluation import evaluate
 from .signals import satisfaction

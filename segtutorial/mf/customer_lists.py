@@ -21,8 +21,9 @@ import numpy as np
 import pandas as pd
 
 from ..core.arguments import check_table, whole
+from ..core.errors import ShopError
 from ..core.messages import mark
-from ..core.tables import Shop, ShopError
+from ..core.tables import Shop
 from ..metrics.baselines import MostPopular
 from ..metrics.evaluation import user_metrics
 from ..metrics.intervals import bootstrap, paired_bootstrap

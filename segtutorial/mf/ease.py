@@ -13,7 +13,7 @@ import scipy.sparse as sp
 import torch
 
 from ..core.arguments import number
-from ..core.tables import ShopError
+from ..core.errors import ShopError
 from .matrix import as_matrix
 from .topk import FactorModel, all_finite, pick_device, solvable
 

@@ -20,7 +20,7 @@ import torch
 from torch.nn.functional import embedding_bag
 
 from ..core.arguments import number, one_of, whole
-from ..core.tables import ShopError
+from ..core.errors import ShopError
 from .matrix import as_matrix
 from .sgd import summary_writer
 from .topk import FactorModel, all_finite, given_vectors, pick_device, solvable

@@ -16,7 +16,7 @@ import scipy.sparse as sp
 
 from ..core.arguments import check_table, floats, number
 from ..core.arguments import ids as ids_of
-from ..core.tables import ShopError
+from ..core.errors import ShopError
 
 ROOM = 1 << 27  # users or items: a gigabyte for the ends of rows
 LARGEST = 1e12  # of a cell: sums of its square over a shop are still far from the end of float32

@@ -19,7 +19,7 @@ import torch
 from torch.nn.functional import embedding_bag, pad, softplus
 
 from ..core.arguments import number, one_of, whole
-from ..core.tables import ShopError
+from ..core.errors import ShopError
 from .matrix import as_matrix
 from .topk import FactorModel, all_finite, pick_device
 

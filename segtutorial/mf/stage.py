@@ -19,10 +19,11 @@ from segtutorial.mf.customer_lists import (
     lists,
 )
 
+from ..core.errors import ShopError
 from ..core.messages import mark
 from ..core.section import COLORS, Context, Section, shown
 from ..core.stages import CustomerGroups, Results, Stage, register
-from ..core.tables import Shop, ShopError
+from ..core.tables import Shop
 from ..metrics.baselines import MostPopular
 from .ials import IALS
 from .tuning import EventRecommender

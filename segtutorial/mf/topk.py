@@ -35,7 +35,7 @@ from segtutorial.core.storage import (
 )
 
 from ..core.arguments import floats, whole
-from ..core.tables import ShopError
+from ..core.errors import ShopError
 from ..metrics.ranking import hit_rate, ndcg, ranked_hits, recall, relevance_mask
 from .matrix import as_matrix
 

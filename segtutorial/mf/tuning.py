@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.arguments import ids, names, one_of, whole
-from ..core.tables import ShopError
+from ..core.errors import ShopError
 from ..metrics.evaluation import METRICS, user_metrics
 from ..metrics.split import Split, rolling_origin
 from .matrix import Interactions

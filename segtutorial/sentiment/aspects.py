@@ -59,7 +59,7 @@ from segtutorial.text.tokens import (
 
 from ..core.arguments import number as amount
 from ..core.arguments import whole
-from ..core.tables import ShopError
+from ..core.errors import ShopError
 from ..metrics.binary import wilson
 from ..simulation.grammar import IRONY, SCENES, STORIES, VERDICTS
 from ..simulation.market import ASPECTS as SHOP_ASPECTS

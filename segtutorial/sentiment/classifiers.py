@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.arguments import floats, number, whole
-from ..core.tables import ShopError
+from ..core.errors import ShopError
 from ..text.tokens import normalize
 
 

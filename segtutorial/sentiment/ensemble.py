@@ -33,7 +33,7 @@ from segtutorial.sentiment.classifiers import (
 )
 
 from ..core.arguments import number, whole
-from ..core.tables import ShopError
+from ..core.errors import ShopError
 from ..text.tokens import normalize
 from .aspects import aspect_texts
 from .negation import held_lines, lessons

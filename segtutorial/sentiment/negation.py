@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.arguments import check_table, number, whole
-from ..core.tables import ShopError
+from ..core.errors import ShopError
 
 # %% ../../nbs/05b_lessons.ipynb #3bb6ab69
 SLOTS = dict(

@@ -28,8 +28,10 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from ..core.arguments import check_table, number
+from ..core.calendar import local_time, to_timestamp
+from ..core.errors import ShopError
 from ..core.section import COLORS, Context, Section
-from ..core.tables import Shop, ShopError, local_time, to_timestamp
+from ..core.tables import Shop
 from ..metrics.binary import wilson
 from ..text.tokens import texts_of
 from .aspects import ASPECTS, review_aspects

@@ -26,8 +26,9 @@ import numpy as np
 import pandas as pd
 
 from ..core.datasets import fetch_reviews
+from ..core.errors import ShopError
 from ..core.section import Context, Section
-from ..core.tables import Shop, ShopError
+from ..core.tables import Shop
 from ..simulation.grammar import write_reviews
 from ..simulation.market import CATEGORIES, key_of
 from ..simulation.phrases import NOUNS

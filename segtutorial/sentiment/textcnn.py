@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from ..core.arguments import number, whole
-from ..core.tables import ShopError
+from ..core.errors import ShopError
 from .classifiers import code_points
 
 

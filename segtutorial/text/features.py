@@ -25,7 +25,9 @@ from segtutorial.core.storage import (
 )
 
 from ..core.arguments import check_table, number, whole
-from ..core.tables import Shop, ShopError, local_time, to_timestamp
+from ..core.calendar import local_time, to_timestamp
+from ..core.errors import ShopError
+from ..core.tables import Shop
 from .tokens import normalize
 from .vectors import Vectorizer
 

@@ -15,7 +15,7 @@ from scipy.stats import norm
 from sklearn.feature_extraction.text import CountVectorizer
 
 from ..core.arguments import number, one_of, whole
-from ..core.tables import ShopError
+from ..core.errors import ShopError
 
 
 # %% ../../nbs/04c_keywords.ipynb #fec9867b

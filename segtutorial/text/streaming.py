@@ -22,7 +22,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from ..core.arguments import whole
-from ..core.tables import ShopError
+from ..core.errors import ShopError
 
 
 # %% ../../nbs/04d_stream.ipynb #d4162b74

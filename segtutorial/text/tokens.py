@@ -29,7 +29,7 @@ from opencc import OpenCC
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from ..clean.cleaning import tidy
-from ..core.tables import ShopError
+from ..core.errors import ShopError
 
 # %% ../../nbs/04a_tokens.ipynb #f9e35639
 _RUN = re.compile(r"([^\d])\1{3,}")  # not digits: 10000 is not 1000

@@ -27,7 +27,7 @@ from segtutorial.core.storage import (
 )
 
 from ..core.arguments import number, whole
-from ..core.tables import ShopError
+from ..core.errors import ShopError
 from .tokens import Tokenizer, normalize
 
 

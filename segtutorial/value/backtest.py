@@ -24,8 +24,10 @@ import pandas as pd
 
 from ..clean.cleaning import clean
 from ..core.arguments import check_table, check_zone, floats, number, whole
+from ..core.calendar import local_time, to_timestamp
+from ..core.errors import ShopError
 from ..core.storage import check_arrays, read_model, rebuilds, write_model
-from ..core.tables import Shop, ShopError, local_time, to_timestamp
+from ..core.tables import Shop
 from ..features.orders import kept_buys, rfm
 from ..features.users import user_features
 from ..metrics.intervals import bootstrap

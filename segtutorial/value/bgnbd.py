@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.arguments import number, whole
-from ..core.tables import ShopError
+from ..core.errors import ShopError
 
 
 def check_drawing(
@@ -120,8 +120,8 @@ from scipy.special import betaln, digamma, expit, gammaln, hyp2f1
 from scipy.stats import norm
 
 from ..core.arguments import check_table, check_zone, floats
+from ..core.calendar import local_time, to_timestamp
 from ..core.storage import check_arrays, read_model, rebuilds, write_model
-from ..core.tables import local_time, to_timestamp
 from ..features.orders import kept_buys
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from ..core.arguments import floats, number, whole
-from ..core.tables import ShopError
+from ..core.errors import ShopError
 from .bgnbd import FittedModel, OrderModel, horizon, stirling
 from .scoring import TIERS, value_tier
 

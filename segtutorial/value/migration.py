@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from ..core.arguments import check_table, check_zone, whole
-from ..core.tables import ShopError, day_start, local_time, to_timestamp
+from ..core.calendar import day_start, local_time, to_timestamp
+from ..core.errors import ShopError
 from ..features.orders import kept_buys
 from ..metrics.intervals import bootstrap
 from .scoring import TIERS, _amounts, _check_shares, _need, value_tier

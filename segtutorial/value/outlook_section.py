@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..core.errors import ShopError
 from ..core.messages import mark
 from ..core.section import COLORS, Context, Section, attempt, failed, shown
-from ..core.tables import ShopError
 from .clv import Lifetime, cut_points, tier_changes
 from .outlook import DAY, Outlook, outlook, spent_between, trial
 from .scoring import TIERS

@@ -12,7 +12,7 @@ from numpy.polynomial.legendre import leggauss
 from scipy.special import digamma, expit, exprel
 
 from ..core.arguments import floats
-from ..core.tables import ShopError
+from ..core.errors import ShopError
 from .bgnbd import OrderModel, check_drawing, log_rise, one_pace
 
 # %% ../../nbs/06e_paretonbd.ipynb #c3f3b948

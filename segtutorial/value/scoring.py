@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.arguments import floats, number, one_of, whole
-from ..core.tables import ShopError
+from ..core.errors import ShopError
 from ..features.orders import rfm
 
 _all_ = ["rfm"]

@@ -24,10 +24,11 @@ from segtutorial.value.scoring import (
 )
 
 from ..clean.cleaning import Cleaned
+from ..core.calendar import local_time
 from ..core.messages import mark
 from ..core.section import COLORS, Context, Section, attempt, shown
 from ..core.stages import CustomerGroups, Results, Stage, register
-from ..core.tables import Shop, local_time
+from ..core.tables import Shop
 from ..features.orders import kept_buys, rfm
 from .migration import movement, tier_forecast, transitions, windows
 from .outlook import DAY, guest_share
