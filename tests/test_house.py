@@ -21,7 +21,7 @@ WINGS = {
     "features": "orders activity preferences items users",
     "metrics": "split ranking baselines binary evaluation",
     "text": "tokens vectors keywords streaming features",
-    "sentiment": "classifiers negation aspects textcnn ensemble opinions shipped",
+    "sentiment": "classifiers negation aspects textcnn ensemble opinions shipped stage",
     "value": "scoring migration bgnbd clv paretonbd backtest stage",
     "mf": "matrix topk sgd ials ease tuning stage",
 }
@@ -88,7 +88,7 @@ def test_the_import_finder_sees_imports():
         "core.load"
     )
     assert "core.tables" in imports("value.scoring") and "sentiment.opinions" in imports(
-        "sentiment.shipped"
+        "sentiment.stage"
     )
 
 

@@ -269,10 +269,10 @@ def test_an_opinion_is_pulled_to_the_mean_by_how_little_is_known():
         "between"
     ] == pytest.approx(between)
     assert np.allclose(table["mean"], mean) and np.allclose(
-        table["shrunk"], 0.5 + pull * (mean - 0.5)
+        table["shrunken_mean"], 0.5 + pull * (mean - 0.5)
     )
-    assert abs(table.loc["b", "shrunk"] - 0.1) > 2 * abs(
-        table.loc["a", "shrunk"] - 0.8
+    assert abs(table.loc["b", "shrunken_mean"] - 0.1) > 2 * abs(
+        table.loc["a", "shrunken_mean"] - 0.8
     )  # one text moves less than two
 
 
@@ -299,10 +299,10 @@ def read(texts):
 def test_an_items_opinion_is_shrunk():
     scores, items = [0.9, 0.8, 0.95, 0.1, 0.5, 0.6, 0.4], [1, 1, 1, 2, 3, 3, 3]
     table = sentiment_of(reviews_of(scores, items), read)
-    assert np.allclose(table["shrunk"], shrunken_means(scores, items)["shrunk"]) and table.loc[
-        2, "mean"
-    ] == pytest.approx(0.1)
-    assert table.loc[2, "shrunk"] > 0.12 and table["n"].tolist() == [3, 1, 3]
+    assert np.allclose(
+        table["shrunken_mean"], shrunken_means(scores, items)["shrunken_mean"]
+    ) and table.loc[2, "mean"] == pytest.approx(0.1)
+    assert table.loc[2, "shrunken_mean"] > 0.12 and table["n"].tolist() == [3, 1, 3]
 
 
 def test_stars_and_text_contradict():

@@ -44,5 +44,9 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "shop_texts",
             "train_default",
         ],
+        "stage": [
+            "Opinions",
+            "SentimentStage",
+        ],
     },
 )

@@ -11,7 +11,6 @@ __all__ = [
     "shop_texts",
     "train_default",
     "load",
-    "report",
 ]
 
 # %% ../../nbs/05_sentiment.ipynb #02afffb7
@@ -26,14 +25,12 @@ import numpy as np
 import pandas as pd
 
 from ..core.datasets import fetch_reviews
-from ..core.section import Context, Section
 from ..core.tables import Shop, ShopError
 from ..simulation.grammar import write_reviews
 from ..simulation.market import CATEGORIES, key_of
 from ..simulation.phrases import NOUNS
 from ..text.tokens import normalize
-from . import opinions
-from .aspects import aspect_texts, review_aspects
+from .aspects import aspect_texts
 from .classifiers import distinct
 from .ensemble import SentimentModel
 from .negation import lessons
@@ -177,20 +174,3 @@ def load(path: str | Path | None = None) -> Any:
         SnowNLP on both published sets; a test holds it to that.
     """
     return _shipped() if path is None else SentimentModel.load(path)
-
-
-# %% ../../nbs/05_sentiment.ipynb #d36a3444
-def report(shop: Shop, ctx: Context) -> Section:
-    """The report's section on what customers write: praise and complaint by value class and aspect,
-    over time, and where stars and text contradict.
-
-    The model is `ctx.results["sentiment_model"]` where something has put one there, else the
-    shipped one. A shop without reviews gets one sentence that says so.
-    """
-
-    def score(texts: Iterable[Any]) -> np.ndarray:
-        return (ctx.results.get("sentiment_model") or load()).predict_proba(texts)
-
-    section = opinions.report(shop, ctx, score, review_aspects)
-    section.key = "sentiment"
-    return section

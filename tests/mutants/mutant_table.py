@@ -390,15 +390,15 @@ FAULTS = [
         ("opinions are not shrunk", "shrunken_means", "centre + pull * _1", "centre + _1"),
         (
             "within-group variance has too many degrees of freedom",
-            "shrunken_means",
-            "float(_1.sum() / (total - k))",
-            "float(_1.sum() / total)",
+            "variance_components",
+            "float(squares / (total - k))",
+            "float(squares / total)",
         ),
         (
             "item opinions are plain means",
             "sentiment_of",
             "return out.assign(**_1)",
-            "return out.assign(shrunk=out['mean'], **_1)",
+            "return out.assign(shrunken_mean=out['mean'], **_1)",
         ),
         ("2 stars are not a complaint", "contradictions", "stars <= 2", "stars < 2"),
         (
@@ -406,6 +406,12 @@ FAULTS = [
             "class_aspects",
             "_1.transform('sum') - count",
             "_1.transform('sum')",
+        ),
+        (
+            "customers without an order are in a group of their own choice",
+            "review_groups",
+            "own.where(own.notna(), NO_ORDER)",
+            "own.where(own.notna(), ALL_CUSTOMERS)",
         ),
         (
             "months of opinions are UTC months",
