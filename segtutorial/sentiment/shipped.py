@@ -31,20 +31,32 @@ from ..simulation.market import CATEGORIES, key_of
 from ..simulation.phrases import NOUNS
 from ..text.tokens import normalize
 from .aspects import aspect_texts
-from .classifiers import distinct
+from .classifiers import TextClassifier, distinct
 from .ensemble import SentimentModel
 from .negation import lessons
 
 
 # %% ../../nbs/05_sentiment.ipynb #b919fd05
-class SnowModel:
-    """SnowNLP's sentiment with the methods of `SentimentModel`: slow, not calibrated, and 0.5 for
-    texts that hold nothing that it could read.
+class SnowModel(TextClassifier):
+    """SnowNLP's sentiment as it is delivered, with the methods of `SentimentModel`: slow, not
+    calibrated, and 0.5 for texts that hold nothing that it could read.
+
+    Parameters
+    ----------
+    sure, two_columns : float, bool
+        As for `SentimentModel`.
     """
 
-    sure = 0.8
+    classes_ = np.array([0, 1])
 
-    def predict_proba(self, texts: Iterable[Any]) -> np.ndarray:
+    def __init__(self, sure: float = 0.8, two_columns: bool = False):
+        self.sure, self.two_columns = sure, two_columns
+
+    def fit(self, texts: Iterable[Any] = (), labels: Iterable[Any] = ()) -> "SnowModel":
+        """Learns nothing, since SnowNLP is trained; returns self."""
+        return self
+
+    def praise(self, texts: Iterable[Any]) -> np.ndarray:
         """SnowNLP's score of each text, float (n,). ShopError names a row that is no text."""
         from snownlp import SnowNLP
 
@@ -54,13 +66,16 @@ class SnowModel:
 
     def log_odds(self, texts: Iterable[Any]) -> np.ndarray:
         """Log-odds of the score, within ±14."""
-        p = np.clip(self.predict_proba(texts), 1e-6, 1 - 1e-6)
+        p = np.clip(self.praise(texts), 1e-6, 1 - 1e-6)
         return np.log(p / (1 - p))
 
-    def predict(self, texts: Iterable[Any]) -> np.ndarray:
-        """1, 0, or -1 where the score is between 0.2 and 0.8."""
-        p = self.predict_proba(texts)
-        return np.where(p >= self.sure, 1, np.where(p <= 1 - self.sure, 0, -1))
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        return tags
 
 
 # %% ../../nbs/05_sentiment.ipynb #3acd5794

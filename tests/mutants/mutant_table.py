@@ -451,8 +451,8 @@ FAULTS = [
         ),
         (
             "the SVM has no idf",
-            "NgramSVM.fit",
-            "np.log((1 + len(texts)) / (1 + in_texts)) + 1",
+            "smooth_idf",
+            "np.log((1 + n) / (1 + in_texts)) + 1",
             "1.0",
         ),
         (
@@ -481,20 +481,20 @@ FAULTS = [
         ),
         (
             "calibration uses the training texts",
-            "SentimentModel.fit",
-            "self._calibrate(out, y[held], *_1)",
-            "self._calibrate(some, y[~held], *_1)",
+            "fit_parts",
+            "calibrate(model, out, y[held], taught)",
+            "calibrate(model, some, y[~held], taught)",
         ),
         (
             "unsure answers are complaints",
-            "SentimentModel.predict",
+            "TextClassifier.predict",
             "p <= 1 - self.sure",
             "p < self.sure",
         ),
         ("3 stars are a complaint", "shop_texts", "known[known['rating'] != 3]", "known"),
         (
             "SnowNLP praises empty texts",
-            "SnowModel.predict_proba",
+            "SnowModel.praise",
             "_1 if text.strip() else 0.5",
             "_1 if text.strip() else 1.0",
         ),
