@@ -6,11 +6,26 @@
 __all__ = [
     "ASPECTS",
     "ASPECT_WORDS",
+    "lexicon_entries",
+    "lengths_by_first",
+    "read_pieces",
     "Lexicon",
+    "contrasts",
+    "telling_words",
+    "grown_lexicon",
     "grow",
     "vocabulary",
+    "saying_rows",
+    "pattern_rows",
     "aspect_texts",
     "held_out",
+    "checked_aspects",
+    "fit_softmax",
+    "signed_terms",
+    "softmax",
+    "predict_aspects",
+    "save_aspects",
+    "load_aspects",
     "AspectModel",
     "aspect_scores",
     "train_aspects",
@@ -26,6 +41,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
@@ -66,31 +82,13 @@ from ..simulation.market import ASPECTS as SHOP_ASPECTS
 from ..simulation.market import CATEGORIES
 from ..text.keywords import log_odds
 from ..text.vectors import Vectorizer
+from .classifiers import NotFitted, text_tags
 from .negation import read_list
 
 # %% ../../nbs/05c_aspects.ipynb #6ee226b6
 ASPECTS = ("quality", "delivery", "price", "service", "packaging", "look")
 ASPECT_WORDS: dict[str, tuple[str, ...]] = {
-    name: tuple(words.split())
-    for name, words in {
-        "quality": (
-            "质量 品质 做工 材质 面料 味道 口感 房间 屏幕 电池 内容 分量 正品 假货 难吃 好吃 "
-            "新鲜 坏了 结实 耐用"
-        ),
-        "delivery": "物流 快递 发货 送货 配送 送餐 快递员 送到 收到货 神速 超时 慢 准时",
-        "price": "价格 价钱 性价比 优惠 活动价 贵 便宜 划算 实惠 降价 涨价 不值 超值",
-        "service": "客服 服务 售后 态度 卖家 店家 前台 服务员 退货 退款 发票 赠品 安装 热情 耐心 不理人",
-        "packaging": "包装 箱子 盒子 纸箱 包装盒 封口 泡沫 漏了 洒了 压扁 压坏 完好无损 严实",
-        "look": "外观 样子 颜色 款式 颜值 色差 图片 造型 好看 漂亮 难看 丑 大方",
-        "good": (
-            "好 不错 满意 喜欢 棒 赞 快 新鲜 好吃 好看 漂亮 结实 耐用 神速 准时 便宜 划算 实惠 "
-            "超值 热情 耐心 完好无损 严实 大方 正品 没得说 没话说 方便 舒服 干净 值得"
-        ),
-        "bad": (
-            "差 烂 失望 垃圾 慢 贵 坏 坏了 假货 难吃 难看 丑 超时 降价 涨价 不值 不理人 漏了 "
-            "洒了 压扁 压坏 色差 后悔 骗 脏 破 一般 敷衍 粗糙 坑 糟糕 不怎么样 不行 不如"
-        ),
-    }.items()
+    name: tuple(words) for name, *words in (line.split() for line in read_list("seeds"))
 }
 _UNKNOWN = ((), 0)  # of no aspect, no opinion
 _SCOPE = 5  # so many characters after a negator an opinion may stand and be turned by it
@@ -112,7 +110,7 @@ def _table(rows: Iterable[tuple]) -> pd.DataFrame:
 
 
 def _seed_table(seeds: dict[str, Sequence[str]]) -> pd.DataFrame:
-    """The seeds as a table; a word that names an aspect weighs 1, one that only implies it a half."""
+    """The seeds as a table; a word that names an aspect weighs 1, one that implies it a half."""
     unknown = set(seeds) - {*ASPECTS, "good", "bad"}
     if unknown or not any(seeds.get(name) for name in ASPECTS):
         raise ShopError(
@@ -135,6 +133,76 @@ def _seed_table(seeds: dict[str, Sequence[str]]) -> pd.DataFrame:
 
 
 # %% ../../nbs/05c_aspects.ipynb #f8084bfa
+def lexicon_entries(words: pd.DataFrame) -> dict[str, Any]:
+    """Each word's entry: None for a negator, else a list of (aspect, weight), and the polarity.
+
+    Parameters
+    ----------
+    words : DataFrame
+        As for `Lexicon`.
+
+    Raises
+    ------
+    ShopError
+        A missing column, a word that is empty or no text, or an aspect or polarity that is not
+        allowed; names the row.
+    """
+    missing = {"word", "aspect", "polarity", "weight"} - set(words)
+    if missing:
+        raise ShopError(
+            f"Lexicon: column {sorted(missing)[0]!r} is missing; needed: word, aspect, "
+            "polarity, weight"
+        )
+    entries: dict[str, Any] = {}
+    forms = normalize(word if isinstance(word, str) else "" for word in words["word"])
+    columns = (words[name] for name in ("word", "aspect", "polarity", "weight"))
+    for row, (form, word, aspect, side, weight) in enumerate(zip(forms, *columns)):
+        if not form.strip() or aspect not in (*ASPECTS, "") or side not in (-1, 0, 1):
+            raise ShopError(
+                f"Lexicon: row {row} holds {word!r}, {aspect!r}, {side!r}; allowed: a "
+                f"word, one of {', '.join(ASPECTS)} or '', and 1, 0 or -1"
+            )
+        entry = entries.setdefault(form, [[], 0])
+        entry[0] += [(ASPECTS.index(aspect), weight)] if aspect else []
+        entry[1] = side or entry[1]
+    for word in _NO_NEGATION:
+        entries.setdefault(word, [[], 0])
+    for word in _NEGATORS:
+        entries.setdefault(word, None)
+    return entries
+
+
+def lengths_by_first(words: Iterable[str]) -> dict[str, list[int]]:
+    """The lengths of the words that begin with each character, longest first."""
+    sizes: dict[str, set] = {}
+    for word in words:
+        sizes.setdefault(word[0], set()).add(len(word))
+    return {char: sorted(lengths, reverse=True) for char, lengths in sizes.items()}
+
+
+def read_pieces(
+    text: str, entries: dict[str, Any], sizes: dict[str, list[int]]
+) -> Iterable[tuple[str, Any, bool]]:
+    """From the left the longest known words, and the characters between: piece, entry as in
+    `lexicon_entries`, and whether a negator turns it.
+    """
+    at, scope, turned = 0, -1, False
+    while at < len(text):
+        known = (size for size in sizes.get(text[at], ()) if text[at : at + size] in entries)
+        size = next(known, 0)
+        piece = text[at : at + max(size, 1)]
+        entry, negated = entries[piece] if size else _UNKNOWN, turned and at <= scope
+        if entry is None:
+            turned, scope, negated = not negated, at + size + _SCOPE, False
+        elif negated and entry[1]:
+            turned = False
+        if piece in ",;":
+            scope = -1
+        yield piece, entry, negated
+        at += len(piece)
+
+
+# %% ../../nbs/05c_aspects.ipynb #5c000002
 class Lexicon:
     """Words that tell aspect and polarity; made by `grow`, from seeds, or from a table.
 
@@ -147,66 +215,16 @@ class Lexicon:
     Raises
     ------
     ShopError
-        A missing column, a word that is empty or no text, or an aspect or polarity that is not
-        allowed; names the row.
+        As `lexicon_entries`.
     """
 
     def __init__(self, words: pd.DataFrame | dict[str, Sequence[str]] = ASPECT_WORDS):
         self.words = _seed_table(words) if isinstance(words, dict) else words
-        missing = {"word", "aspect", "polarity", "weight"} - set(self.words)
-        if missing:
-            raise ShopError(
-                f"Lexicon: column {sorted(missing)[0]!r} is missing; needed: word, aspect, "
-                "polarity, weight"
-            )
-        self._entries: dict[
-            str, Any
-        ] = {}  # word: None for a negator, else [(aspect, weight), …] and polarity
-        forms = normalize(word if isinstance(word, str) else "" for word in self.words["word"])
-        for row, (form, word, aspect, side, weight) in enumerate(
-            zip(forms, *(self.words[name] for name in ("word", "aspect", "polarity", "weight")))
-        ):
-            if not form.strip() or aspect not in (*ASPECTS, "") or side not in (-1, 0, 1):
-                raise ShopError(
-                    f"Lexicon: row {row} holds {word!r}, {aspect!r}, {side!r}; allowed: a "
-                    f"word, one of {', '.join(ASPECTS)} or '', and 1, 0 or -1"
-                )
-            entry = self._entries.setdefault(form, [[], 0])
-            entry[0] += [(ASPECTS.index(aspect), weight)] if aspect else []
-            entry[1] = side or entry[1]
-        for word in _NO_NEGATION:
-            self._entries.setdefault(word, [[], 0])
-        for word in _NEGATORS:
-            self._entries.setdefault(word, None)
-        sizes: dict[str, set] = {}
-        for word in self._entries:
-            sizes.setdefault(word[0], set()).add(len(word))
-        self._sizes = {char: sorted(lengths, reverse=True) for char, lengths in sizes.items()}
+        self._entries = lexicon_entries(self.words)
+        self._sizes = lengths_by_first(self._entries)
 
     def _read(self, text: str) -> Iterable[tuple[str, Any, bool]]:
-        """From the left the longest known words, and the characters between: piece, entry as in
-        `_entries`, and whether a negator turns it.
-        """
-        at, scope, turned = 0, -1, False
-        while at < len(text):
-            size = next(
-                (
-                    size
-                    for size in self._sizes.get(text[at], ())
-                    if text[at : at + size] in self._entries
-                ),
-                0,
-            )
-            piece = text[at : at + max(size, 1)]
-            entry, negated = self._entries[piece] if size else _UNKNOWN, turned and at <= scope
-            if entry is None:
-                turned, scope, negated = not negated, at + size + _SCOPE, False
-            elif negated and entry[1]:
-                turned = False
-            if piece in ",;":
-                scope = -1
-            yield piece, entry, negated
-            at += len(piece)
+        return read_pieces(text, self._entries, self._sizes)
 
     def transform(self, clauses: Iterable[Any]) -> np.ndarray:
         """What is found in each clause, float32 (n, 7): the weights of the six aspects, then words
@@ -222,8 +240,8 @@ class Lexicon:
         return found
 
     def split(self, clauses: Iterable[Any]) -> tuple[list[str], list[str]]:
-        """Each clause in two: what stands as it is, negators too, and what a negator turns; a space
-        for each piece that is in the other.
+        """Each clause in two: what is read as it is, negators too, and what a negator turns; a
+        space for each piece that is in the other.
         """
         plain, turned = [], []
         for text in normalize(clauses):
@@ -252,6 +270,87 @@ class Lexicon:
 
 
 # %% ../../nbs/05c_aspects.ipynb #05f1adc4
+def contrasts(X: np.ndarray, row: np.ndarray) -> list[tuple[str | int, np.ndarray, np.ndarray]]:
+    """Which clauses speak of each aspect and which of another, and which are in texts that praise
+    and which in texts that blame: name, mask and mask of the others.
+
+    Parameters
+    ----------
+    X : float (n clauses, 7)
+        As `Lexicon.transform` gives it.
+    row : int (n clauses,)
+        The text of each clause.
+    """
+    aspect = np.where(X[:, :6].max(axis=1, initial=0) > 0, X[:, :6].argmax(axis=1), -1)
+    side = np.bincount(row, X[:, 6])[row]
+    masks = [
+        (name, aspect == at, (aspect >= 0) & (aspect != at)) for at, name in enumerate(ASPECTS)
+    ]
+    return [*masks, (1, side > 0, side < 0), (-1, side < 0, side > 0)]
+
+
+def telling_words(
+    tokens: np.ndarray,
+    masks: list[tuple[str | int, np.ndarray, np.ndarray]],
+    min_count: int,
+    threshold: float,
+    share: float,
+) -> dict[tuple[str, bool], tuple[str | int, float]]:
+    """The aspect, and the polarity, that each word tells: by word and whether it is an aspect, the
+    one with the highest lower end of the log-odds, and that end.
+
+    Parameters
+    ----------
+    tokens : object array (n clauses,)
+        Lists of words.
+    masks : list
+        As `contrasts` gives it.
+    min_count, threshold, share
+        As for `grow`.
+    """
+    total = pd.Series([word for words in tokens for word in words], dtype=object).value_counts()
+    best: dict[tuple[str, bool], tuple[str | int, float]] = {}
+    for name, *pair in masks:
+        a, b = (tokens[mask].tolist() for mask in pair)
+        if not (any(a) and any(b)):
+            continue
+        found = log_odds(a, b, strength=100, min_count=1)
+        mostly = found["n_a"] >= np.maximum(share * found["word"].map(total), min_count)
+        least = threshold * (1 if name in ASPECTS else 0.5)
+        words = found.loc[mostly & (found["low"] > least), ["word", "low"]]
+        for word, low in words.itertuples(index=False):
+            if low > best.get((word, name in ASPECTS), ("", 0))[1]:
+                best[word, name in ASPECTS] = name, low
+    return best
+
+
+def grown_lexicon(
+    lexicon: Lexicon, best: dict[tuple[str, bool], tuple[str | int, float]], source: str
+) -> Lexicon:
+    """The lexicon and the new words of `telling_words`, of two Chinese characters or more."""
+    known = {
+        *lexicon.words["word"],
+        *STOP_WORDS,
+        *_NEGATORS,
+        *_NO_NEGATION,
+        *"/".join(DEGREES.values()).split("/"),
+    }
+    candidates = {word for word, _ in best} - known
+    rows = (
+        (
+            word,
+            best.get((word, True), ("",))[0],
+            best.get((word, False), (0,))[0],
+            0.5 * ((word, True) in best),
+            source,
+        )
+        for word in sorted(word for word in candidates if re.fullmatch("[\u4e00-\u9fff]{2,}", word))
+    )
+    words = pd.concat([lexicon.words, _table(rows)], ignore_index=True)
+    return Lexicon(words.astype({"polarity": int, "weight": float}))
+
+
+# %% ../../nbs/05c_aspects.ipynb #5c000004
 def grow(
     texts: Iterable[Any],
     seeds: dict[str, Sequence[str]] = ASPECT_WORDS,
@@ -286,71 +385,25 @@ def grow(
     Hu and Liu, Mining and summarizing customer reviews, KDD 2004; Qiu et al., Opinion word
     expansion and target extraction through double propagation, 2011.
     """
-    whole("rounds", rounds, 1, 1000, "grow"), whole("min_count", min_count, 1, where="grow")
-    (
-        amount("threshold", threshold, above=0, most=1e6, where="grow"),
-        amount("share", share, 0, 1, where="grow"),
-    )
+    whole("rounds", rounds, 1, 1000, "grow")
+    whole("min_count", min_count, 1, where="grow")
+    amount("threshold", threshold, above=0, most=1e6, where="grow")
+    amount("share", share, 0, 1, where="grow")
     lexicon = Lexicon(seeds)
     parts = [clauses_of(text) for text in normalize(texts)]
-    row, clauses = (
-        np.repeat(np.arange(len(parts)), [len(part) for part in parts]),
-        [clause for part in parts for clause in part],
-    )
-    tokens = np.array([*Tokenizer().transform(clauses), None], dtype=object)[
-        :-1
-    ]  # None keeps numpy from making a matrix
-    total = pd.Series([word for words in tokens for word in words], dtype=object).value_counts()
+    row = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    clauses = [clause for part in parts for clause in part]
+    # None keeps numpy from making a matrix
+    tokens = np.array([*Tokenizer().transform(clauses), None], dtype=object)[:-1]
     for number in range(1, rounds + 1):
-        X, best = lexicon.transform(clauses), {}
-        aspect = np.where(X[:, :6].max(axis=1, initial=0) > 0, X[:, :6].argmax(axis=1), -1)
-        side = np.bincount(row, X[:, 6], minlength=len(parts))[row]
-        if (aspect < 0).all():
+        X = lexicon.transform(clauses)
+        if not (X[:, :6] > 0).any():
             raise ShopError(
                 f"grow: no seed occurs in the {len(clauses):,} clauses; give more texts or "
                 "other seeds"
             )
-        masks = [
-            (name, aspect == at, (aspect >= 0) & (aspect != at)) for at, name in enumerate(ASPECTS)
-        ] + [(1, side > 0, side < 0), (-1, side < 0, side > 0)]
-        for name, *pair in masks:
-            a, b = (tokens[mask].tolist() for mask in pair)
-            if any(a) and any(b):
-                found = log_odds(a, b, strength=100, min_count=1)
-                mostly = found["n_a"] >= np.maximum(share * found["word"].map(total), min_count)
-                for word, low in found.loc[
-                    mostly & (found["low"] > threshold * (1 if name in ASPECTS else 0.5)),
-                    ["word", "low"],
-                ].itertuples(index=False):
-                    if low > best.get((word, name in ASPECTS), ("", 0))[1]:
-                        best[word, name in ASPECTS] = name, low
-        known = {
-            *lexicon.words["word"],
-            *STOP_WORDS,
-            *_NEGATORS,
-            *_NO_NEGATION,
-            *"/".join(DEGREES.values()).split("/"),
-        }
-        new = sorted(
-            word
-            for word in {word for word, _ in best} - known
-            if re.fullmatch("[\u4e00-\u9fff]{2,}", word)
-        )
-        rows = (
-            (
-                word,
-                best.get((word, True), ("",))[0],
-                best.get((word, False), (0,))[0],
-                0.5 * ((word, True) in best),
-                f"round {number}",
-            )
-            for word in new
-        )
-        lexicon = Lexicon(
-            pd.concat([lexicon.words, _table(rows)], ignore_index=True).astype(
-                {"polarity": int, "weight": float}
-            )
-        )
+        best = telling_words(tokens, contrasts(X, row), min_count, threshold, share)
+        lexicon = grown_lexicon(lexicon, best, f"round {number}")
     return lexicon
 
 
@@ -413,6 +466,7 @@ def vocabulary(without: Iterable[str] = ()) -> Lexicon:
     return Lexicon(table[~table["word"].isin(set(without))].reset_index(drop=True))
 
 
+# %% ../../nbs/05c_aspects.ipynb #5c000007
 def _sayings() -> Iterable[tuple[str | None, float, str, int]]:
     """Aspect, polarity, template and how many phrases of it at most, of all that is no pattern of a
     name and an opinion.
@@ -465,22 +519,22 @@ def _sayings() -> Iterable[tuple[str | None, float, str, int]]:
         yield from ((None, side, line, 6) for line in lines)
 
 
-def aspect_texts(random_state: int = 0) -> pd.DataFrame:
-    """Clauses that the course writes itself, with what they speak of, a row each.
+# %% ../../nbs/05c_aspects.ipynb #5c00000f
+_TextRow = tuple[str, str | None, float, str, tuple[str, ...]]
 
-    Returns
-    -------
-    DataFrame
-        `text`; `aspect`, one of `ASPECTS`, 'none', or null in lines of praise and complaint;
-        `polarity` 1, 0 or null (Int8); `template`, the line of grammar it was made from; `words`,
-        the name and the opinions that were put into a pattern, () for sayings.
-    """
-    rng, rows = np.random.default_rng(random_state), []
+
+def saying_rows(rng: np.random.Generator) -> Iterable[_TextRow]:
+    """Texts of all sayings, at most so many of each: text, aspect, polarity, template, no words."""
     for aspect, side, template, most in _sayings():
         texts = expand(template)
-        rows += [
-            (texts[at], aspect, side, template, ()) for at in rng.permutation(len(texts))[:most]
-        ]
+        for at in rng.permutation(len(texts))[:most]:
+            yield texts[at], aspect, side, template, ()
+
+
+def pattern_rows(rng: np.random.Generator) -> Iterable[_TextRow]:
+    """Texts of all names and opinions in the grammar's patterns, and each name before each of its
+    opinions: text, aspect, polarity, template, and the words that were put into it.
+    """
     patterns = [(level, pattern) for level, row in enumerate(rows_of(PATTERNS)) for pattern in row]
     for aspect, name, good, bad in _features():
         for level, pattern in patterns:
@@ -491,20 +545,26 @@ def aspect_texts(random_state: int = 0) -> pd.DataFrame:
                     "B": bad[rng.integers(len(bad))],
                 }
                 texts = expand(re.sub("[FGB]", lambda letter: put[letter[0]], pattern))
-                rows.append(
-                    (
-                        texts[rng.integers(len(texts))],
-                        aspect,
-                        _SIDE[level],
-                        pattern,
-                        tuple(put[letter] for letter in "FGB" if letter in pattern),
-                    )
-                )
-        rows += [
-            (name + word, aspect, side, "FG" if side else "FB", (name, word))
-            for words, side in ((good, 1.0), (bad, 0.0))
-            for word in words
-        ]
+                words = tuple(put[letter] for letter in "FGB" if letter in pattern)
+                yield texts[rng.integers(len(texts))], aspect, _SIDE[level], pattern, words
+        for words, side in ((good, 1.0), (bad, 0.0)):
+            template = "FG" if side else "FB"
+            yield from ((name + word, aspect, side, template, (name, word)) for word in words)
+
+
+# %% ../../nbs/05c_aspects.ipynb #5c000009
+def aspect_texts(random_state: int = 0) -> pd.DataFrame:
+    """Clauses that the course writes itself, with what they speak of, a row each.
+
+    Returns
+    -------
+    DataFrame
+        `text`; `aspect`, one of `ASPECTS`, 'none', or null in lines of praise and complaint;
+        `polarity` 1, 0 or null (Int8); `template`, the line of grammar it was made from; `words`,
+        the name and the opinions that were put into a pattern, () for sayings.
+    """
+    rng = np.random.default_rng(random_state)
+    rows = [*saying_rows(rng), *pattern_rows(rng)]
     table = pd.DataFrame(
         rows, columns=["text", "aspect", "polarity", "template", "words"]
     ).drop_duplicates(["text", "aspect"])
@@ -566,7 +626,133 @@ _CHINESE = re.compile("[\u3400-\u9fff]")
 _CLASSES = (*ASPECTS, "none")
 
 
-class AspectModel:
+def checked_aspects(
+    clauses: Iterable[Any], aspects: Iterable[Any], polarities: Iterable[Any]
+) -> tuple[list[str], pd.Series, pd.Series]:
+    """Clauses, aspects and polarities of the same length, as `AspectModel.fit` takes them.
+
+    Raises
+    ------
+    ShopError
+        Columns of different lengths, a value that is not allowed (names row and value), fewer than
+        two aspects or polarities.
+    """
+    clauses = texts_of("AspectModel", clauses)
+    aspect = pd.Series(list(aspects), dtype=object)
+    side = pd.Series(list(polarities), dtype=object)
+    if not len(clauses) == len(aspect) == len(side):
+        raise ShopError(
+            f"AspectModel: {len(clauses)} clauses, {len(aspect)} aspects, {len(side)} "
+            "polarities; needed: one of each per row"
+        )
+    for name, column, allowed in (("aspect", aspect, _CLASSES), ("polarity", side, (0, 1))):
+        wrong = column[column.notna() & ~column.isin(allowed)]
+        if len(wrong):
+            raise ShopError(
+                f"AspectModel: {name} of row {wrong.index[0]} (from 0) is "
+                f"{wrong.iloc[0]!r}; allowed: {', '.join(map(str, allowed))} or null"
+            )
+        if column.nunique() < 2:
+            raise ShopError(
+                f"AspectModel: {name} has {column.nunique()} different values in "
+                f"{len(column)} rows; at least two are needed to tell apart"
+            )
+    return clauses, aspect, side
+
+
+def fit_softmax(
+    X: Any, aspect: pd.Series, C: float, none_weight: float
+) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """A logistic regression of aspects: classes, coefficients float32 (classes, terms), intercepts
+    (classes,). All aspects weigh the same together, 'none' `none_weight` times that.
+    """
+    shares = aspect.value_counts(normalize=True)
+    weight = {
+        name: (none_weight if name == "none" else 1) / (len(shares) * share)
+        for name, share in shares.items()
+    }
+    model = LogisticRegression(C=C, max_iter=80, tol=1e-3, class_weight=weight)
+    model.fit(X, aspect.astype(str))
+    # scikit-learn keeps one row for two classes; softmax wants both
+    two = [[0], [1]] if len(model.classes_) == 2 else 1
+    coef, intercept = (two * model.coef_).astype(np.float32), (two * model.intercept_).ravel()
+    return model.classes_.tolist(), coef, intercept
+
+
+def signed_terms(vectorizer: Vectorizer, lexicon: Lexicon, clauses: list[str]) -> Any:
+    """Character n-grams of clauses (n, terms), those that a negator turns with the other sign."""
+    plain, turned = (vectorizer.transform(part) for part in lexicon.split(clauses))
+    return plain - turned
+
+
+def softmax(scores: np.ndarray) -> np.ndarray:
+    """Probabilities (n, classes) of scores."""
+    scores = np.exp(scores - scores.max(axis=1, keepdims=True, initial=-np.inf))
+    return scores / scores.sum(axis=1, keepdims=True)
+
+
+# %% ../../nbs/05c_aspects.ipynb #5c00000c
+def predict_aspects(model: Any, clauses: Iterable[Any]) -> pd.DataFrame:
+    """The table that `AspectModel.predict` gives."""
+    if not hasattr(model, "coef_"):
+        raise NotFitted(
+            "AspectModel: call fit(clauses, aspects, polarities) before predict, load a "
+            "fitted one, or take train_aspects()"
+        )
+    clauses = texts_of("AspectModel", clauses)
+    if not clauses:
+        return predict_aspects(model, [""])[:0]
+    p = softmax(model.vectorizer_.transform(clauses) @ model.coef_.T + model.intercept_)
+    signed = signed_terms(model.vectorizer_, model.lexicon_, clauses)
+    praise = 1 / (1 + np.exp(-(signed @ model.side_coef_ + model.side_intercept_)))
+    read = np.array([bool(_CHINESE.search(text)) for text in clauses], dtype=bool)
+    aspect = np.where(read, np.array(model.classes_, object)[p.argmax(axis=1)], "none")
+    return pd.DataFrame(
+        {
+            "aspect": pd.array(aspect, "str"),
+            "polarity": pd.arrays.IntegerArray((praise >= 0.5).astype("int8"), ~read),
+            "p_aspect": np.where(read, p.max(axis=1, initial=0), np.nan),
+            "p_polarity": np.where(read, praise, np.nan),
+        }
+    )
+
+
+def save_aspects(model: Any, path: str | Path) -> Path:
+    """Writes a fitted `AspectModel`."""
+    header, arrays = model.vectorizer_._state()
+    params = {"ngrams": list(model.ngrams), "C": model.C, "none_weight": model.none_weight}
+    words = model.lexicon_.words[["word", "aspect", "polarity", "weight"]].to_dict("list")
+    numbers = {
+        "coef": model.coef_,
+        "intercept": model.intercept_,
+        "side_coef": model.side_coef_,
+        "side_intercept": model.side_intercept_,
+    }
+    about = {"params": params, "vectorizer": header, "classes": model.classes_, "words": words}
+    return write_model(path, "AspectModel 1", about, arrays | numbers)
+
+
+def load_aspects(cls: Any, path: str | Path) -> Any:
+    """A model of class `cls` from what `save_aspects` wrote."""
+    header, arrays = read_model(path, "AspectModel 1")
+    made = with_parameters(cls, header["params"] | {"lexicon": None})
+    shapes = {
+        "coef": ("classes", "terms"),
+        "intercept": ("classes",),
+        "side_coef": ("terms",),
+        "side_intercept": (1,),
+        "idf": ("terms",),
+    }
+    check_arrays(arrays, shapes, classes=len(header["classes"]))
+    made.classes_, made.lexicon_ = header["classes"], Lexicon(pd.DataFrame(header["words"]))
+    for name in ("coef", "intercept", "side_coef", "side_intercept"):
+        setattr(made, f"{name}_", arrays.pop(name))
+    made.vectorizer_ = Vectorizer._made(header["vectorizer"], arrays)
+    return made
+
+
+# %% ../../nbs/05c_aspects.ipynb #5c00000b
+class AspectModel(BaseEstimator):
     """Aspect and polarity of clauses, learnt from clauses: two logistic regressions on character
     n-grams, those that a negator turns with the other sign for polarity.
 
@@ -576,8 +762,8 @@ class AspectModel:
         What negators reach, by its `split`, default `vocabulary()`; least and most characters of a
         term; inverse strength of the penalty.
     none_weight : float
-        How much clauses that speak of nothing weigh together, beside those of one aspect: half of
-        all in reviews are such.
+        Weight of all clauses without an aspect relative to those of one aspect: half of all in
+        reviews are such.
     """
 
     def __init__(
@@ -593,140 +779,44 @@ class AspectModel:
         self, clauses: Iterable[Any], aspects: Iterable[Any], polarities: Iterable[Any]
     ) -> "AspectModel":
         """Learns from clauses, their aspects ('none', or null where not known) and polarities (1,
-        0, or null where neither or not known).
-
-        Raises
-        ------
-        ShopError
-            Columns of different lengths, a value that is not allowed (names row and value), fewer
-            than two aspects or polarities.
+        0, or null where neither or not known); returns self. Raises as `checked_aspects`.
         """
-        clauses, aspect, side = (
-            texts_of("AspectModel", clauses),
-            pd.Series(list(aspects), dtype=object),
-            pd.Series(list(polarities), dtype=object),
-        )
-        if not len(clauses) == len(aspect) == len(side):
-            raise ShopError(
-                f"AspectModel: {len(clauses)} clauses, {len(aspect)} aspects, {len(side)} "
-                "polarities; needed: one of each a row"
-            )
-        for name, column, allowed in (("aspect", aspect, _CLASSES), ("polarity", side, (0, 1))):
-            wrong = column[column.notna() & ~column.isin(allowed)]
-            if len(wrong):
-                raise ShopError(
-                    f"AspectModel: {name} of row {wrong.index[0]} (from 0) is "
-                    f"{wrong.iloc[0]!r}; allowed: {', '.join(map(str, allowed))} or null"
-                )
-            if column.nunique() < 2:
-                raise ShopError(
-                    f"AspectModel: {name} has {column.nunique()} different values in "
-                    f"{len(column)} rows; at least two are needed to tell apart"
-                )
+        clauses, aspect, side = checked_aspects(clauses, aspects, polarities)
         self.lexicon_ = vocabulary() if self.lexicon is None else self.lexicon
         self.vectorizer_ = Vectorizer(ngrams=tuple(self.ngrams), max_features=80_000)
         X = self.vectorizer_.fit_transform(clauses)
-        known, told = aspect.notna().to_numpy(), side.notna().to_numpy()
-        shares = aspect[known].value_counts(normalize=True)
-        weight = {
-            name: (self.none_weight if name == "none" else 1) / (len(shares) * share)
-            for name, share in shares.items()
-        }
-        first = LogisticRegression(C=self.C, max_iter=80, tol=1e-3, class_weight=weight).fit(
-            X[known], aspect[known].astype(str)
+        known, sided = aspect.notna().to_numpy(), side.notna().to_numpy()
+        self.classes_, self.coef_, self.intercept_ = fit_softmax(
+            X[known], aspect[known], self.C, self.none_weight
         )
-        second = LogisticRegression(C=self.C, max_iter=80, tol=1e-3).fit(
-            self._signed(clauses)[told], side[told].astype(int)
-        )
-        self.classes_ = first.classes_.tolist()
-        two = (
-            [[0], [1]] if len(first.classes_) == 2 else 1
-        )  # scikit-learn keeps one row for two classes; softmax wants both
-        self.coef_, self.intercept_ = (
-            (two * first.coef_).astype(np.float32),
-            (two * first.intercept_).ravel(),
-        )
-        self.side_coef_, self.side_intercept_ = (
-            second.coef_[0].astype(np.float32),
-            second.intercept_,
-        )
+        signed = signed_terms(self.vectorizer_, self.lexicon_, clauses)[sided]
+        model = LogisticRegression(C=self.C, max_iter=80, tol=1e-3)
+        model.fit(signed, side[sided].astype(int))
+        self.side_coef_ = model.coef_[0].astype(np.float32)
+        self.side_intercept_ = model.intercept_
         return self
-
-    def _signed(self, clauses: list[str]) -> Any:
-        plain, turned = (self.vectorizer_.transform(part) for part in self.lexicon_.split(clauses))
-        return plain - turned
 
     def predict(self, clauses: Iterable[Any]) -> pd.DataFrame:
         """What each clause speaks of: `aspect`, one of `ASPECTS` or 'none'; `polarity` 1 or 0
         (Int8); `p_aspect`, the probability of that aspect; `p_polarity`, that of praise.
 
         A clause without a Chinese character (null, '', emoji, English) is 'none' and has null in
-        the other columns. Raises `ShopError` without `fit`, and where a row is no text, such as
-        bytes.
+        the other columns. Raises `ShopError` where a row is no text, such as bytes.
         """
-        if not hasattr(self, "coef_"):
-            raise ShopError(
-                "AspectModel: call fit(clauses, aspects, polarities) before predict, load a "
-                "fitted one, or take train_aspects()"
-            )
-        clauses = texts_of("AspectModel", clauses)
-        if not clauses:
-            return self.predict([""])[:0]
-        score = self.vectorizer_.transform(clauses) @ self.coef_.T + self.intercept_
-        score = np.exp(score - score.max(axis=1, keepdims=True, initial=-np.inf))
-        score /= score.sum(axis=1, keepdims=True)
-        praise = 1 / (1 + np.exp(-(self._signed(clauses) @ self.side_coef_ + self.side_intercept_)))
-        read = np.array([bool(_CHINESE.search(text)) for text in clauses], dtype=bool)
-        return pd.DataFrame(
-            {
-                "aspect": pd.array(
-                    np.where(read, np.array(self.classes_, object)[score.argmax(axis=1)], "none"),
-                    "str",
-                ),
-                "polarity": pd.arrays.IntegerArray((praise >= 0.5).astype("int8"), ~read),
-                "p_aspect": np.where(read, score.max(axis=1, initial=0), np.nan),
-                "p_polarity": np.where(read, praise, np.nan),
-            }
-        )
+        return predict_aspects(self, clauses)
 
     def save(self, path: str | Path) -> Path:
         """Stores the fitted model as numbers and JSON (npz)."""
-        header, arrays = self.vectorizer_._state()
-        params = {"ngrams": list(self.ngrams), "C": self.C, "none_weight": self.none_weight}
-        words = self.lexicon_.words[["word", "aspect", "polarity", "weight"]].to_dict("list")
-        return write_model(
-            path,
-            "AspectModel 1",
-            {"params": params, "vectorizer": header, "classes": self.classes_, "words": words},
-            arrays
-            | {
-                "coef": self.coef_,
-                "intercept": self.intercept_,
-                "side_coef": self.side_coef_,
-                "side_intercept": self.side_intercept_,
-            },
-        )
+        return save_aspects(self, path)
 
     @classmethod
     @rebuilds
     def load(cls, path: str | Path) -> "AspectModel":
         """A model as `save` wrote it; ShopError where the file is none."""
-        header, arrays = read_model(path, "AspectModel 1")
-        made = with_parameters(cls, header["params"] | {"lexicon": None})
-        shapes = {
-            "coef": ("classes", "terms"),
-            "intercept": ("classes",),
-            "side_coef": ("terms",),
-            "side_intercept": (1,),
-            "idf": ("terms",),
-        }
-        check_arrays(arrays, shapes, classes=len(header["classes"]))
-        made.classes_, made.lexicon_ = header["classes"], Lexicon(pd.DataFrame(header["words"]))
-        made.coef_, made.intercept_, made.side_coef_, made.side_intercept_ = (
-            arrays.pop(name) for name in ("coef", "intercept", "side_coef", "side_intercept")
-        )
-        made.vectorizer_ = Vectorizer._made(header["vectorizer"], arrays)
-        return made
+        return load_aspects(cls, path)
+
+    def __sklearn_tags__(self) -> Any:
+        return text_tags(super().__sklearn_tags__())
 
 
 # %% ../../nbs/05c_aspects.ipynb #741c5dd3

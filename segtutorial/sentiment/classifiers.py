@@ -250,6 +250,9 @@ class NgramSVM(ClassifierMixin, BaseEstimator):
         As for `ngram_codes`.
     C : float
         Inverse strength of the penalty: smaller values shrink weights more.
+    unknown : float, optional
+        Score of a text of which training has seen nothing; default: nan. scikit-learn's tools need
+        a number, such as 0.
 
     Attributes
     ----------
@@ -267,8 +270,10 @@ class NgramSVM(ClassifierMixin, BaseEstimator):
     Feature hashing, ICML 2009.
     """
 
-    def __init__(self, longest: int = 4, bits: int = 20, C: float = 0.5):
-        self.longest, self.bits, self.C = longest, bits, C
+    def __init__(
+        self, longest: int = 4, bits: int = 20, C: float = 0.5, unknown: float | None = None
+    ):
+        self.longest, self.bits, self.C, self.unknown = longest, bits, C, unknown
 
     def fit(self, texts: Iterable[Any], labels: Iterable[Any], sample_weight: Any = None) -> Any:
         """Learns from texts, labels 0 and 1, and optional weights (n,); returns self."""
@@ -293,8 +298,8 @@ class NgramSVM(ClassifierMixin, BaseEstimator):
         return self
 
     def decision_function(self, texts: Iterable[Any]) -> np.ndarray:
-        """Scores (n,), above 0 for praise; nan for a text of which training has seen nothing, such
-        as an empty one.
+        """Scores (n,), above 0 for praise; `unknown` for a text of which training has seen nothing,
+        such as an empty one.
         """
         if not hasattr(self, "weights_"):
             raise NotFitted("NgramSVM: call fit(texts, labels) first")
@@ -305,7 +310,8 @@ class NgramSVM(ClassifierMixin, BaseEstimator):
         """Scores (n,) of n texts from what `ngram_codes` gives."""
         length = text_lengths(codes, rows, self.idf_, n)
         score = np.bincount(rows, self.weights_[codes], minlength=n) / length + self.intercept_
-        score[length < 1e-3] = np.nan  # no run that training has seen twice: the least idf is 1
+        unknown = length < 1e-3  # no run that training has seen twice: the least idf is 1
+        score[unknown] = np.nan if self.unknown is None else self.unknown
         return score
 
     def predict(self, texts: Iterable[Any]) -> np.ndarray:
