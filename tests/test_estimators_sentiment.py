@@ -11,9 +11,10 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from segtutorial.core.tables import ShopError
-from segtutorial.sentiment.aspects import AspectModel, Lexicon
+from segtutorial.sentiment.aspects import AspectModel
 from segtutorial.sentiment.classifiers import NgramSVM
 from segtutorial.sentiment.ensemble import SentimentModel
+from segtutorial.sentiment.lexicon import Lexicon
 from segtutorial.sentiment.shipped import SnowModel, shipped_texts
 
 CLASSIFIERS = [NgramSVM, SentimentModel, SnowModel]

@@ -21,7 +21,7 @@ WINGS = {
     "features": "orders activity preferences items users",
     "metrics": "split ranking baselines binary evaluation",
     "text": "tokens vectors keywords streaming features",
-    "sentiment": "classifiers negation aspects textcnn ensemble opinions shipped stage",
+    "sentiment": "classifiers negation lexicon aspects textcnn ensemble opinions shipped stage",
     "value": "scoring migration bgnbd clv paretonbd backtest stage",
     "mf": "matrix topk sgd ials ease tuning stage",
 }

@@ -10,9 +10,10 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from segtutorial.core.tables import ShopError, day_start
 from segtutorial.sentiment import SnowModel, shop_texts
-from segtutorial.sentiment.aspects import Lexicon, aspect_scores, review_aspects
+from segtutorial.sentiment.aspects import aspect_scores, review_aspects
 from segtutorial.sentiment.classifiers import NgramSVM, distinct, text_folds
 from segtutorial.sentiment.ensemble import SentimentModel
+from segtutorial.sentiment.lexicon import Lexicon
 from segtutorial.sentiment.negation import held_lines, lessons
 from segtutorial.sentiment.opinions import (
     class_aspects,

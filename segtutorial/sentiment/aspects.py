@@ -4,16 +4,6 @@
 
 # %% auto #0
 __all__ = [
-    "ASPECTS",
-    "ASPECT_WORDS",
-    "lexicon_entries",
-    "lengths_by_first",
-    "read_pieces",
-    "Lexicon",
-    "contrasts",
-    "telling_words",
-    "grown_lexicon",
-    "grow",
     "vocabulary",
     "saying_rows",
     "pattern_rows",
@@ -32,10 +22,10 @@ __all__ = [
     "review_aspects",
 ]
 
-# %% ../../nbs/05c_aspects.ipynb #e41aa806
+# %% ../../nbs/05c_aspects.ipynb #5c100001
 import functools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +43,6 @@ from segtutorial.core.storage import (
     write_model,
 )
 from segtutorial.simulation.phrases import (
-    DEGREES,
     EXTRAS,
     LOOKS,
     PATTERNS,
@@ -63,349 +52,21 @@ from segtutorial.simulation.phrases import (
     rows_of,
 )
 from segtutorial.text.tokens import (
-    NEGATORS,
-    STOP_WORDS,
-    Tokenizer,
-    normalize,
-    texts_of,
-)
-from segtutorial.text.tokens import (
     clauses as clauses_of,
 )
+from segtutorial.text.tokens import (
+    texts_of,
+)
 
-from ..core.arguments import number as amount
-from ..core.arguments import whole
 from ..core.tables import ShopError
 from ..metrics.binary import wilson
 from ..simulation.grammar import IRONY, SCENES, STORIES, VERDICTS
 from ..simulation.market import ASPECTS as SHOP_ASPECTS
 from ..simulation.market import CATEGORIES
-from ..text.keywords import log_odds
 from ..text.vectors import Vectorizer
 from .classifiers import NotFitted, text_tags
+from .lexicon import ASPECT_WORDS, ASPECTS, Lexicon, seed_table, word_table
 from .negation import read_list
-
-# %% ../../nbs/05c_aspects.ipynb #6ee226b6
-ASPECTS = ("quality", "delivery", "price", "service", "packaging", "look")
-ASPECT_WORDS: dict[str, tuple[str, ...]] = {
-    name: tuple(words) for name, *words in (line.split() for line in read_list("seeds"))
-}
-_UNKNOWN = ((), 0)  # of no aspect, no opinion
-_SCOPE = 5  # so many characters after a negator an opinion may stand and be turned by it
-_NO_NEGATION = frozenset(
-    (
-        "不但 不仅 不过 不得不 不愧 差不多 非常 特别 别人 别家 别处 级别 区别 无比 无论 没想到 "
-        "不知 不管 不同 不断 对不起 忍不住 要不是 没多久 不久"
-    ).split()
-)
-_NEGATORS = NEGATORS - frozenset("不错 不到 没什么 不值 不好 不行 不如".split()) | {
-    "说不上",
-    "谈不上",
-    "算不上",
-}
-
-
-def _table(rows: Iterable[tuple]) -> pd.DataFrame:
-    return pd.DataFrame(list(rows), columns=["word", "aspect", "polarity", "weight", "source"])
-
-
-def _seed_table(seeds: dict[str, Sequence[str]]) -> pd.DataFrame:
-    """The seeds as a table; a word that names an aspect weighs 1, one that implies it a half."""
-    unknown = set(seeds) - {*ASPECTS, "good", "bad"}
-    if unknown or not any(seeds.get(name) for name in ASPECTS):
-        raise ShopError(
-            f"seeds: {sorted(unknown)!r} in {sorted(seeds)}; allowed: {', '.join(ASPECTS)}, "
-            "good and bad, with a seed for at least one aspect"
-        )
-    opinion = {
-        word: side for name, side in (("good", 1), ("bad", -1)) for word in seeds.get(name, ())
-    }
-    rows = [
-        (word, name, opinion.get(word, 0), 0.5 if word in opinion else 1.0, "seed")
-        for name in ASPECTS
-        for word in seeds.get(name, ())
-    ]
-    named = {row[0] for row in rows}
-    return _table(
-        rows
-        + [(word, "", side, 0.0, "seed") for word, side in opinion.items() if word not in named]
-    )
-
-
-# %% ../../nbs/05c_aspects.ipynb #f8084bfa
-def lexicon_entries(words: pd.DataFrame) -> dict[str, Any]:
-    """Each word's entry: None for a negator, else a list of (aspect, weight), and the polarity.
-
-    Parameters
-    ----------
-    words : DataFrame
-        As for `Lexicon`.
-
-    Raises
-    ------
-    ShopError
-        A missing column, a word that is empty or no text, or an aspect or polarity that is not
-        allowed; names the row.
-    """
-    missing = {"word", "aspect", "polarity", "weight"} - set(words)
-    if missing:
-        raise ShopError(
-            f"Lexicon: column {sorted(missing)[0]!r} is missing; needed: word, aspect, "
-            "polarity, weight"
-        )
-    entries: dict[str, Any] = {}
-    forms = normalize(word if isinstance(word, str) else "" for word in words["word"])
-    columns = (words[name] for name in ("word", "aspect", "polarity", "weight"))
-    for row, (form, word, aspect, side, weight) in enumerate(zip(forms, *columns)):
-        if not form.strip() or aspect not in (*ASPECTS, "") or side not in (-1, 0, 1):
-            raise ShopError(
-                f"Lexicon: row {row} holds {word!r}, {aspect!r}, {side!r}; allowed: a "
-                f"word, one of {', '.join(ASPECTS)} or '', and 1, 0 or -1"
-            )
-        entry = entries.setdefault(form, [[], 0])
-        entry[0] += [(ASPECTS.index(aspect), weight)] if aspect else []
-        entry[1] = side or entry[1]
-    for word in _NO_NEGATION:
-        entries.setdefault(word, [[], 0])
-    for word in _NEGATORS:
-        entries.setdefault(word, None)
-    return entries
-
-
-def lengths_by_first(words: Iterable[str]) -> dict[str, list[int]]:
-    """The lengths of the words that begin with each character, longest first."""
-    sizes: dict[str, set] = {}
-    for word in words:
-        sizes.setdefault(word[0], set()).add(len(word))
-    return {char: sorted(lengths, reverse=True) for char, lengths in sizes.items()}
-
-
-def read_pieces(
-    text: str, entries: dict[str, Any], sizes: dict[str, list[int]]
-) -> Iterable[tuple[str, Any, bool]]:
-    """From the left the longest known words, and the characters between: piece, entry as in
-    `lexicon_entries`, and whether a negator turns it.
-    """
-    at, scope, turned = 0, -1, False
-    while at < len(text):
-        known = (size for size in sizes.get(text[at], ()) if text[at : at + size] in entries)
-        size = next(known, 0)
-        piece = text[at : at + max(size, 1)]
-        entry, negated = entries[piece] if size else _UNKNOWN, turned and at <= scope
-        if entry is None:
-            turned, scope, negated = not negated, at + size + _SCOPE, False
-        elif negated and entry[1]:
-            turned = False
-        if piece in ",;":
-            scope = -1
-        yield piece, entry, negated
-        at += len(piece)
-
-
-# %% ../../nbs/05c_aspects.ipynb #5c000002
-class Lexicon:
-    """Words that tell aspect and polarity; made by `grow`, from seeds, or from a table.
-
-    Parameters
-    ----------
-    words : dict or DataFrame
-        Seeds as in `ASPECT_WORDS`, the default; or `word`; `aspect`, one of `ASPECTS`, or '' where
-        it tells none; `polarity` 1, -1 or 0; `weight` for its aspect; `source`, for the reader.
-
-    Raises
-    ------
-    ShopError
-        As `lexicon_entries`.
-    """
-
-    def __init__(self, words: pd.DataFrame | dict[str, Sequence[str]] = ASPECT_WORDS):
-        self.words = _seed_table(words) if isinstance(words, dict) else words
-        self._entries = lexicon_entries(self.words)
-        self._sizes = lengths_by_first(self._entries)
-
-    def _read(self, text: str) -> Iterable[tuple[str, Any, bool]]:
-        return read_pieces(text, self._entries, self._sizes)
-
-    def transform(self, clauses: Iterable[Any]) -> np.ndarray:
-        """What is found in each clause, float32 (n, 7): the weights of the six aspects, then words
-        of praise less words of blame, those that a negator turns counted as turned.
-        """
-        found = np.zeros((len(texts := normalize(clauses)), 7), dtype=np.float32)
-        for row, text in zip(found, texts):
-            for _, entry, negated in self._read(text):
-                if entry:
-                    row[6] += -entry[1] if negated else entry[1]
-                    for aspect, weight in entry[0]:
-                        row[aspect] += weight
-        return found
-
-    def split(self, clauses: Iterable[Any]) -> tuple[list[str], list[str]]:
-        """Each clause in two: what is read as it is, negators too, and what a negator turns; a
-        space for each piece that is in the other.
-        """
-        plain, turned = [], []
-        for text in normalize(clauses):
-            pieces = list(self._read(text))
-            plain.append("".join(" " if negated else piece for piece, _, negated in pieces))
-            turned.append("".join(piece if negated else " " for piece, _, negated in pieces))
-        return plain, turned
-
-    def predict(self, clauses: Iterable[Any]) -> pd.DataFrame:
-        """`aspect`, 'none' where no word tells it, and `polarity` (Int8): 1, 0, or null where no
-        opinion is found or as much good as bad.
-        """
-        X = self.transform(clauses)
-        side = X[:, 6]
-        aspect = np.where(
-            X[:, :6].max(axis=1, initial=0) > 0,
-            np.array(ASPECTS, object)[X[:, :6].argmax(axis=1)],
-            "none",
-        )
-        return pd.DataFrame(
-            {
-                "aspect": pd.array(aspect, "str"),
-                "polarity": pd.arrays.IntegerArray((side > 0).astype("int8"), side == 0),
-            }
-        )
-
-
-# %% ../../nbs/05c_aspects.ipynb #05f1adc4
-def contrasts(X: np.ndarray, row: np.ndarray) -> list[tuple[str | int, np.ndarray, np.ndarray]]:
-    """Which clauses speak of each aspect and which of another, and which are in texts that praise
-    and which in texts that blame: name, mask and mask of the others.
-
-    Parameters
-    ----------
-    X : float (n clauses, 7)
-        As `Lexicon.transform` gives it.
-    row : int (n clauses,)
-        The text of each clause.
-    """
-    aspect = np.where(X[:, :6].max(axis=1, initial=0) > 0, X[:, :6].argmax(axis=1), -1)
-    side = np.bincount(row, X[:, 6])[row]
-    masks = [
-        (name, aspect == at, (aspect >= 0) & (aspect != at)) for at, name in enumerate(ASPECTS)
-    ]
-    return [*masks, (1, side > 0, side < 0), (-1, side < 0, side > 0)]
-
-
-def telling_words(
-    tokens: np.ndarray,
-    masks: list[tuple[str | int, np.ndarray, np.ndarray]],
-    min_count: int,
-    threshold: float,
-    share: float,
-) -> dict[tuple[str, bool], tuple[str | int, float]]:
-    """The aspect, and the polarity, that each word tells: by word and whether it is an aspect, the
-    one with the highest lower end of the log-odds, and that end.
-
-    Parameters
-    ----------
-    tokens : object array (n clauses,)
-        Lists of words.
-    masks : list
-        As `contrasts` gives it.
-    min_count, threshold, share
-        As for `grow`.
-    """
-    total = pd.Series([word for words in tokens for word in words], dtype=object).value_counts()
-    best: dict[tuple[str, bool], tuple[str | int, float]] = {}
-    for name, *pair in masks:
-        a, b = (tokens[mask].tolist() for mask in pair)
-        if not (any(a) and any(b)):
-            continue
-        found = log_odds(a, b, strength=100, min_count=1)
-        mostly = found["n_a"] >= np.maximum(share * found["word"].map(total), min_count)
-        least = threshold * (1 if name in ASPECTS else 0.5)
-        words = found.loc[mostly & (found["low"] > least), ["word", "low"]]
-        for word, low in words.itertuples(index=False):
-            if low > best.get((word, name in ASPECTS), ("", 0))[1]:
-                best[word, name in ASPECTS] = name, low
-    return best
-
-
-def grown_lexicon(
-    lexicon: Lexicon, best: dict[tuple[str, bool], tuple[str | int, float]], source: str
-) -> Lexicon:
-    """The lexicon and the new words of `telling_words`, of two Chinese characters or more."""
-    known = {
-        *lexicon.words["word"],
-        *STOP_WORDS,
-        *_NEGATORS,
-        *_NO_NEGATION,
-        *"/".join(DEGREES.values()).split("/"),
-    }
-    candidates = {word for word, _ in best} - known
-    rows = (
-        (
-            word,
-            best.get((word, True), ("",))[0],
-            best.get((word, False), (0,))[0],
-            0.5 * ((word, True) in best),
-            source,
-        )
-        for word in sorted(word for word in candidates if re.fullmatch("[\u4e00-\u9fff]{2,}", word))
-    )
-    words = pd.concat([lexicon.words, _table(rows)], ignore_index=True)
-    return Lexicon(words.astype({"polarity": int, "weight": float}))
-
-
-# %% ../../nbs/05c_aspects.ipynb #5c000004
-def grow(
-    texts: Iterable[Any],
-    seeds: dict[str, Sequence[str]] = ASPECT_WORDS,
-    rounds: int = 2,
-    min_count: int = 4,
-    threshold: float = 0.3,
-    share: float = 0.4,
-) -> Lexicon:
-    """A lexicon grown from seeds on texts without labels: aspects by clause, praise and blame by
-    text.
-
-    Parameters
-    ----------
-    texts : list or Series of str
-        Reviews, or clauses.
-    seeds : dict
-        Words of each aspect and of 'good' and 'bad'; default `ASPECT_WORDS`.
-    rounds, min_count : int
-        How often the texts are read again with what was found; rarer words are left out.
-    threshold, share : float
-        A word of an aspect is taken where the lower end of its log-odds is above `threshold`, one
-        of praise or blame where it is above half of that, and where at least `share` of all its
-        occurrences are there. It weighs a half.
-
-    Raises
-    ------
-    ShopError
-        Seeds of which none occurs, or a parameter that cannot be.
-
-    References
-    ----------
-    Hu and Liu, Mining and summarizing customer reviews, KDD 2004; Qiu et al., Opinion word
-    expansion and target extraction through double propagation, 2011.
-    """
-    whole("rounds", rounds, 1, 1000, "grow")
-    whole("min_count", min_count, 1, where="grow")
-    amount("threshold", threshold, above=0, most=1e6, where="grow")
-    amount("share", share, 0, 1, where="grow")
-    lexicon = Lexicon(seeds)
-    parts = [clauses_of(text) for text in normalize(texts)]
-    row = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-    clauses = [clause for part in parts for clause in part]
-    # None keeps numpy from making a matrix
-    tokens = np.array([*Tokenizer().transform(clauses), None], dtype=object)[:-1]
-    for number in range(1, rounds + 1):
-        X = lexicon.transform(clauses)
-        if not (X[:, :6] > 0).any():
-            raise ShopError(
-                f"grow: no seed occurs in the {len(clauses):,} clauses; give more texts or "
-                "other seeds"
-            )
-        best = telling_words(tokens, contrasts(X, row), min_count, threshold, share)
-        lexicon = grown_lexicon(lexicon, best, f"round {number}")
-    return lexicon
-
 
 # %% ../../nbs/05c_aspects.ipynb #992fdc73
 _PACKED = re.compile(
@@ -462,7 +123,9 @@ def vocabulary(without: Iterable[str] = ()) -> Lexicon:
     rows = [(name, aspect, 0, 1.0, "table") for aspect, name, _, _ in _features()] + [
         (word, "", int(np.sign(count)), 0.0, "table") for word, count in side.items()
     ]
-    table = pd.concat([_seed_table(ASPECT_WORDS), _table(rows)]).drop_duplicates(["word", "aspect"])
+    table = pd.concat([seed_table(ASPECT_WORDS), word_table(rows)]).drop_duplicates(
+        ["word", "aspect"]
+    )
     return Lexicon(table[~table["word"].isin(set(without))].reset_index(drop=True))
 
 

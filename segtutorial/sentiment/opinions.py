@@ -34,7 +34,7 @@ from ..core.arguments import check_table, number
 from ..core.tables import Shop, ShopError, local_time, to_timestamp
 from ..metrics.binary import wilson
 from ..text.tokens import texts_of
-from .aspects import ASPECTS
+from .lexicon import ASPECTS
 
 # %% ../../nbs/05f_opinions.ipynb #51ba484a
 Score = Callable[
