@@ -367,15 +367,15 @@ def predict_aspects(model: Any, clauses: Iterable[Any]) -> pd.DataFrame:
         return predict_aspects(model, [""])[:0]
     p = softmax(model.vectorizer_.transform(clauses) @ model.coef_.T + model.intercept_)
     signed = signed_terms(model.vectorizer_, model.lexicon_, clauses)
-    praise = 1 / (1 + np.exp(-(signed @ model.side_coef_ + model.side_intercept_)))
+    praise_probability = 1 / (1 + np.exp(-(signed @ model.side_coef_ + model.side_intercept_)))
     read = np.array([bool(_CHINESE.search(text)) for text in clauses], dtype=bool)
     aspect = np.where(read, np.array(model.classes_, object)[p.argmax(axis=1)], "none")
     return pd.DataFrame(
         {
             "aspect": pd.array(aspect, "str"),
-            "polarity": pd.arrays.IntegerArray((praise >= 0.5).astype("int8"), ~read),
+            "polarity": pd.arrays.IntegerArray((praise_probability >= 0.5).astype("int8"), ~read),
             "p_aspect": np.where(read, p.max(axis=1, initial=0), np.nan),
-            "p_polarity": np.where(read, praise, np.nan),
+            "p_polarity": np.where(read, praise_probability, np.nan),
         }
     )
 
@@ -498,19 +498,29 @@ def aspect_scores(truth: pd.DataFrame, guess: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for what in ("aspect", "polarity"):
         asked = truth[what].notna().to_numpy()
-        told, said = (
+        observed, predicted = (
             frame[what].astype(object)[asked].fillna("unsaid").astype(str).to_numpy()
             for frame in (truth.reset_index(drop=True), guess.reset_index(drop=True))
         )
-        right = int((told == said).sum())
-        low, high = wilson(right, len(told))
+        right = int((observed == predicted).sum())
+        low, high = wilson(right, len(observed))
         f1 = (
-            f1_score(told, said, labels=np.unique(told), average="macro", zero_division=0)
-            if len(told)
+            f1_score(
+                observed, predicted, labels=np.unique(observed), average="macro", zero_division=0
+            )
+            if len(observed)
             else np.nan
         )
         rows.append(
-            (what, len(told), right, right / max(len(told), 1), float(low), float(high), float(f1))
+            (
+                what,
+                len(observed),
+                right,
+                right / max(len(observed), 1),
+                float(low),
+                float(high),
+                float(f1),
+            )
         )
     return pd.DataFrame(rows, columns=["what", "n", "right", "share", "low", "high", "macro_f1"])
 

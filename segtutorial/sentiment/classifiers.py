@@ -326,14 +326,14 @@ class NgramSVM(ClassifierMixin, BaseEstimator):
 class TextClassifier(ClassifierMixin, BaseEstimator):
     """Base of classifiers of reviews by their probability of praise.
 
-    A subclass has the parameters `sure` and `two_columns`, a method `praise(texts)`, and sets
-    `classes_` when fitted.
+    A subclass has the parameters `sure` and `two_columns`, a method `praise_probability(texts)`,
+    and sets `classes_` when fitted.
     """
 
     sure: float
     two_columns: bool
 
-    def praise(self, texts: Iterable[Any]) -> np.ndarray:
+    def praise_probability(self, texts: Iterable[Any]) -> np.ndarray:
         """P(praise), float (n,)."""
         raise NotImplementedError
 
@@ -352,21 +352,21 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
             Not fitted; one text instead of many; a row that is no text, such as bytes: names the
             row.
         """
-        p = self.praise(texts)
+        p = self.praise_probability(texts)
         return np.column_stack((1 - p, p)) if self.two_columns else p
 
     def predict(self, texts: Iterable[Any]) -> np.ndarray:
         """1 for praise, 0 for complaint, -1 where neither has the probability `sure`: int64 (n,).
         With `sure=0.5` it always decides.
         """
-        p = self.praise(texts)
+        p = self.praise_probability(texts)
         return np.where(p >= self.sure, 1, np.where(p <= 1 - self.sure, 0, -1))
 
     def score(
         self, texts: Iterable[Any], labels: Iterable[Any], sample_weight: Any = None
     ) -> float:
         """Share of texts whose more probable class is the label, whatever `sure` is."""
-        right = (self.praise(texts) >= 0.5) == labels_of(type(self).__name__, labels)
+        right = (self.praise_probability(texts) >= 0.5) == labels_of(type(self).__name__, labels)
         return float(np.average(right, weights=sample_weight))
 
     def __sklearn_tags__(self) -> Any:

@@ -362,7 +362,7 @@ class Cascade(TextClassifier):
             odds[ask] = log_odds_of(some, self.blend_)
         return np.where(known, odds, 0.0)
 
-    def praise(self, texts: Iterable[Any]) -> np.ndarray:
+    def praise_probability(self, texts: Iterable[Any]) -> np.ndarray:
         """P(praise), float (n,), as `predict_proba` gives it with one column."""
         return sigmoid(self.log_odds(texts))
 

@@ -56,7 +56,7 @@ class SnowModel(TextClassifier):
         """Learns nothing, since SnowNLP is trained; returns self."""
         return self
 
-    def praise(self, texts: Iterable[Any]) -> np.ndarray:
+    def praise_probability(self, texts: Iterable[Any]) -> np.ndarray:
         """SnowNLP's score of each text, float (n,). ShopError names a row that is no text."""
         from snownlp import SnowNLP
 
@@ -66,7 +66,7 @@ class SnowModel(TextClassifier):
 
     def log_odds(self, texts: Iterable[Any]) -> np.ndarray:
         """Log-odds of the score, within ±14."""
-        p = np.clip(self.praise(texts), 1e-6, 1 - 1e-6)
+        p = np.clip(self.praise_probability(texts), 1e-6, 1 - 1e-6)
         return np.log(p / (1 - p))
 
     def __sklearn_is_fitted__(self) -> bool:

@@ -394,6 +394,7 @@ class SentimentStage(Stage[Opinions]):
     gives: ClassVar[type | None] = Opinions
 
     def run(self, shop: Shop, results: Results, ctx: Context) -> Section:
+        """The section; nothing at or after `ctx.as_of` is used. Gives `Opinions`."""
         section = Section(self.name, ctx.gettext("What customers write"))
         given = results[SentimentStage] = Opinions()
         reviews, day = reviews_before(shop, ctx.as_of), ctx.day(ctx.as_of)

@@ -494,7 +494,7 @@ FAULTS = [
         ("3 stars are a complaint", "shop_texts", "known[known['rating'] != 3]", "known"),
         (
             "SnowNLP praises empty texts",
-            "SnowModel.praise",
+            "SnowModel.praise_probability",
             "_1 if text.strip() else 0.5",
             "_1 if text.strip() else 1.0",
         ),
