@@ -189,7 +189,7 @@ def test_probabilities_are_not_calibrated_on_the_training_texts():
 
 def test_unsure_texts_get_no_label():
     class Fixed(SentimentModel):
-        def predict_proba(self, texts):
+        def praise_probability(self, texts):
             return np.array([0.9, 0.8, 0.79, 0.5, 0.21, 0.1])
 
     assert Fixed(sure=0.8).predict(["x"] * 6).tolist() == [1, 1, -1, -1, -1, 0]
