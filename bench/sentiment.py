@@ -53,7 +53,7 @@ def right(p, y):
 
 
 def svm_says(svm, texts):
-    """The SVM's answers as 1 and 0; what it knows nothing of counts as praise, like most reviews."""
+    """The SVM's answers as 1 and 0; unknown texts count as praise, like most reviews."""
     return (np.nan_to_num(svm.decision_function(texts), nan=1.0) > 0).astype(float)
 
 

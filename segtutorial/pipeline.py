@@ -46,27 +46,6 @@ from .sentiment import shipped
 
 
 # %% ../nbs/22_pipeline.ipynb #4a2b10e9
-class _Old(Stage[None]):
-    """A stage from a function of shop and context."""
-
-    def __init__(self, name: str, place: int, module: str):
-        self.name, self.place, self.module = name, place, module
-
-    def run(self, shop: Shop, results: Results, ctx: Context) -> Section:
-        """The section that the module's function `report` makes."""
-        return importlib.import_module(self.module).report(shop, ctx)
-
-
-_OLD = (
-    _Old("value", 10, "segtutorial.value.stage"),
-    _Old("sentiment", 20, "segtutorial.sentiment.shipped"),
-    _Old("mf", 30, "segtutorial.mf.stage"),
-    _Old("features", 40, "segtutorial.features.users"),
-    _Old("metrics", 50, "segtutorial.metrics.evaluation"),
-    _Old("clean", 90, "segtutorial.clean.cleaning"),
-)
-
-
 def registered_stages() -> list[Stage]:
     """One of each registered stage, in the order of the page.
 
@@ -78,9 +57,7 @@ def registered_stages() -> list[Stage]:
             importlib.import_module(f"{wing.name}.stage")
     for entry in importlib.metadata.entry_points(group="segtutorial.stages"):
         entry.load()
-    found = [stage() for stage in REGISTER.values()]
-    found += [stage for stage in _OLD if stage.name not in REGISTER]
-    return sorted(found, key=lambda stage: stage.place)
+    return sorted((stage() for stage in REGISTER.values()), key=lambda stage: stage.place)
 
 
 # %% ../nbs/22_pipeline.ipynb #c69fbebc
@@ -210,7 +187,6 @@ def _cleaned_before(
     last_day = local_time(pd.Series([cleaned.shop.behaviors["ts"].max()]), shop.timezone)[0]
     next_day = f"{last_day + pd.Timedelta(days=1):%Y-%m-%d}"
     ctx.as_of = to_timestamp(next_day if as_of is None else as_of, shop.timezone)
-    ctx.results["clean"] = cleaned
     results.add(cleaned)
     return _before(cleaned.shop, ctx.as_of)
 

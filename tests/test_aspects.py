@@ -10,17 +10,15 @@ from hypothesis import strategies as st
 
 from segtutorial.core.errors import ShopError
 from segtutorial.sentiment.aspects import (
-    ASPECTS,
     AspectModel,
-    Lexicon,
     aspect_scores,
     aspect_texts,
-    grow,
     held_out,
     review_aspects,
     train_aspects,
     vocabulary,
 )
+from segtutorial.sentiment.lexicon import ASPECTS, Lexicon, grow
 
 seeds = Lexicon()
 

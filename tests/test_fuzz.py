@@ -73,10 +73,10 @@ from segtutorial.mf.matrix import LARGEST, Interactions, as_matrix
 from segtutorial.mf.sgd import MF, find_rate
 from segtutorial.mf.topk import leave_one_out_metrics, top_k
 from segtutorial.mf.tuning import EventRecommender, search
-from segtutorial.sentiment.aspects import grow
 from segtutorial.sentiment.classifiers import NgramSVM, text_folds
 from segtutorial.sentiment.classifiers import distinct as distinct_texts
 from segtutorial.sentiment.ensemble import SentimentModel
+from segtutorial.sentiment.lexicon import grow
 from segtutorial.sentiment.negation import held_lines
 from segtutorial.sentiment.opinions import contradictions, over_time, sentiment_of, shrunken_means
 from segtutorial.simulation.corruption import add_dirt

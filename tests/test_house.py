@@ -22,7 +22,7 @@ WINGS = {
     "features": "orders activity preferences items users stage",
     "metrics": "split ranking baselines binary intervals evaluation signals stage",
     "text": "tokens vectors keywords streaming features",
-    "sentiment": "classifiers negation aspects textcnn ensemble opinions shipped",
+    "sentiment": "classifiers negation lexicon aspects textcnn ensemble opinions shipped stage",
     "value": "scoring migration bgnbd clv paretonbd backtest outlook outlook_section stage",
     "mf": "matrix topk sgd ials ease tuning customer_lists stage",
 }

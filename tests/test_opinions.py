@@ -2,7 +2,8 @@
 is used, and a shop may lack whatever it may lack.
 """
 
-from dataclasses import replace
+import re
+from dataclasses import fields, replace
 
 import duckdb
 import numpy as np
@@ -14,17 +15,20 @@ from hypothesis import strategies as st
 
 from segtutorial.clean import clean
 from segtutorial.core.section import Context, Picture, Table
+from segtutorial.core.stages import CustomerGroups, Results
+from segtutorial.features.orders import rfm
 from segtutorial.sentiment.opinions import (
     class_aspects,
     contradictions,
     over_time,
     praise_probability,
-    report,
     sentiment_of,
     shrunken_means,
 )
+from segtutorial.sentiment.stage import NO_ORDER, Opinions, SentimentStage, review_groups
 from segtutorial.shop import ShopError
-from segtutorial.value.stage import report as value_report
+from segtutorial.value.scoring import customer_class
+from segtutorial.value.scoring import score as rfm_score
 
 GOOD, BAD = "好喜欢赞快满意", "差慢烂坏贵失望"
 
@@ -39,16 +43,27 @@ def score(texts):
     return p**3 / (p**3 + (1 - p) ** 3)
 
 
-def aspects(texts):
-    """One clause a text, of an aspect by its length."""
-    told = [row for row, text in enumerate(texts) if text]
-    return pd.DataFrame(
-        {
-            "row": told,
-            "aspect": [("quality", "price")[len(texts[row]) % 2] for row in told],
-            "polarity": pd.array([int(score([texts[row]])[0] > 0.5) for row in told], "Int8"),
-        }
-    )
+class ByCharacters:
+    """A sentiment model with the probabilities of `score`."""
+
+    def predict_proba(self, texts):
+        return score(texts)
+
+
+class ByLength:
+    """An aspect model: the aspect of a clause by its length, the polarity by `score`."""
+
+    def predict(self, clauses):
+        polarity = (score(clauses) > 0.5).astype(int) if len(clauses) else []
+        return pd.DataFrame(
+            {
+                "aspect": [("quality", "price")[len(clause) % 2] for clause in clauses],
+                "polarity": pd.array(polarity, "Int8"),
+            }
+        )
+
+
+OPTIONS = {"sentiment_model": ByCharacters(), "aspect_model": ByLength()}
 
 
 @pytest.fixture(scope="module")
@@ -66,15 +81,33 @@ def cleaned(shop):
 
 
 @pytest.fixture(scope="module")
-def valued(cleaned):
-    ctx = Context(int(cleaned.behaviors["ts"].max()) + 1)
-    value_report(cleaned, ctx)
-    return ctx
+def groups(cleaned):
+    as_of = int(cleaned.behaviors["ts"].max()) + 1
+    return CustomerGroups(customer_class(rfm_score(rfm(cleaned.behaviors, as_of))))
+
+
+@pytest.fixture(scope="module")
+def as_of(cleaned):
+    return int(cleaned.behaviors["ts"].max()) + 1
 
 
 @pytest.fixture
-def ctx(valued):
-    return replace(valued, results={"value": valued.results["value"]})
+def stage(as_of, groups):
+    """The section and the output of the stage on a shop."""
+
+    def run(shop, lang="en", divided=True, options=OPTIONS):
+        results = Results()
+        if divided:
+            results.add(groups)
+        section = SentimentStage().run(shop, results, Context(as_of, lang, options=options))
+        return section, results[SentimentStage]
+
+    return run
+
+
+def filled(opinions):
+    """The fields that hold something."""
+    return {field.name for field in fields(opinions) if getattr(opinions, field.name) is not None}
 
 
 def parts(section, kind):
@@ -88,12 +121,12 @@ def test_shrunk_lies_between_and_does_not_know_the_order_of_rows(rows, rng):
     table, edge = shrunken_means(*zip(*rows)), 1e-9
     prior = table.attrs["prior"]
     assert (
-        (table["shrunk"] >= np.minimum(table["mean"], prior) - edge)
-        & (table["shrunk"] <= np.maximum(table["mean"], prior) + edge)
+        (table["shrunken_mean"] >= np.minimum(table["mean"], prior) - edge)
+        & (table["shrunken_mean"] <= np.maximum(table["mean"], prior) + edge)
     ).all()
     assert (
-        (table["low"] <= table["shrunk"] + edge).all()
-        and (table["shrunk"] <= table["high"] + edge).all()
+        (table["low"] <= table["shrunken_mean"] + edge).all()
+        and (table["shrunken_mean"] <= table["high"] + edge).all()
         and table[["low", "high"]].stack().between(0, 1).all()
     )
     assert table.attrs["between"] >= 0 and table["n"].sum() == len(rows)
@@ -107,7 +140,7 @@ def test_more_reviews_less_shrinkage_and_a_narrower_interval():
         np.array([0.9, 0.9, 0.9, 0.9, 0.2, 0.5])[key] + np.tile([0.05, -0.05], 67), 0, 1
     )
     table = shrunken_means(scores, key).head(4)
-    own = (table["shrunk"] - table.attrs["prior"]) / (table["mean"] - table.attrs["prior"])
+    own = (table["shrunken_mean"] - table.attrs["prior"]) / (table["mean"] - table.attrs["prior"])
     assert (
         table.attrs["between"] > 0
         and own.is_monotonic_increasing
@@ -182,7 +215,11 @@ def test_the_order_of_reviews_and_their_engine_do_not_matter(cleaned):
 
 def test_contradictions_are_sorted_and_contradict(cleaned):
     found = contradictions(cleaned.reviews, score, 0.6)
-    certain = found["praise"].where(found["rating"] <= 2, 1 - found["praise"]).to_numpy()
+    certain = (
+        found["praise_probability"]
+        .where(found["rating"] <= 2, 1 - found["praise_probability"])
+        .to_numpy()
+    )
     assert (np.diff(certain) <= 0).all() and (certain > 0.6).all() and (found["rating"] != 3).all()
     assert len(contradictions(cleaned.reviews, score, 0.9)) < len(found) and found["text"].equals(
         cleaned.reviews.loc[found.index, "text"]
@@ -233,35 +270,65 @@ def test_class_aspects_count_what_was_said():
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
-def test_report(cleaned, ctx, lang):
-    ctx.lang = lang
-    section = report(cleaned, ctx, score, aspects)
+def test_report(cleaned, stage, groups, lang):
+    section, found = stage(cleaned, lang)
     assert parts(section, Table) == [
         "opinions_time",
         "opinions_classes",
         "opinions_items",
         "contradictions",
-    ] and parts(section, Picture) == ["opinions_time", "opinions_classes"]
-    assert (
-        set(found := ctx.results["opinions"])
-        == {"time", "classes", "items", "users", "contradictions"}
-        and len(found["contradictions"])
-        and found["items"]["n"].sum()
-        == np.isfinite(praise_probability(cleaned.reviews["text"], score)).sum()
-    )
-    assert set(found["classes"]["class"]) <= {
-        *ctx.results["value"]["class_en"],
-        "no order known",
-    }  # files have the same words in every report
+    ]
+    assert parts(section, Picture) == ["opinions_time", "opinions_classes"]
+    assert filled(found) == {"time", "classes", "items", "users", "contradictions"}
+    said = np.isfinite(praise_probability(cleaned.reviews["text"], score))
+    assert len(found.contradictions) and found.items["n"].sum() == said.sum()
+    # files have the same words in every report
+    assert set(found.classes["class"]) <= {*groups.customers["class_en"], NO_ORDER}
     shown = next(
         part.shown
         for part in section.parts
         if isinstance(part, Table) and part.name == "opinions_classes"
     )
-    assert set(shown.iloc[:, 0]) <= {
-        *ctx.results["value"][f"class_{lang}"],
-        ctx.t("no order known", "无订单记录"),
-    }
+    for part in section.parts:  # nothing is left in the other language
+        text = part if isinstance(part, str) else getattr(part, "caption", None) or part.text
+        assert bool(re.search("[\u4e00-\u9fff]", text)) == (lang == "zh"), text
+    ctx = Context(0, lang)
+    translated = {ctx.gettext(name) for name in {*groups.customers["class_en"], NO_ORDER}}
+    assert set(shown.iloc[:, 0]) <= translated
+    aspects = " ".join(shown["praised most" if lang == "en" else "最满意"])
+    assert ("price" in aspects, "价格" in aspects) == (lang == "en", lang == "zh")
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_without_groups_all_customers_are_one(cleaned, stage, lang):
+    section, found = stage(cleaned, lang, divided=False)
+    assert set(found.classes["class"]) == {"all customers"}
+    shown = next(
+        part.shown for part in section.parts if isinstance(part, Table) and part.shown.size
+    )
+    assert shown.iloc[:, 0].tolist() == [{"en": "all customers", "zh": "全部客户"}[lang]]
+
+
+def test_an_author_without_a_group_has_no_known_order(cleaned, groups):
+    """Groups come first by their number of reviews; the wrong ids give one group."""
+    few = CustomerGroups(groups.customers.head(3))
+    named = review_groups(cleaned.reviews, few)
+    outside = ~cleaned.reviews["user_id"].isin(few.customers["user_id"])
+    assert (named == NO_ORDER).equals(outside) and named.cat.categories[0] == NO_ORDER
+    strangers = CustomerGroups(groups.customers.assign(user_id="nobody"))
+    assert set(review_groups(cleaned.reviews, strangers)) == {"all customers"}
+
+
+def test_a_model_with_two_columns_reads_like_one_with_one(cleaned, stage):
+    class TwoColumns:
+        def predict_proba(self, texts):
+            return np.column_stack((1 - score(texts), score(texts)))
+
+    one, two = (
+        stage(cleaned, options=OPTIONS | {"sentiment_model": model})[1]
+        for model in (ByCharacters(), TwoColumns())
+    )
+    pd.testing.assert_frame_equal(one.items, two.items)
 
 
 @pytest.mark.parametrize(
@@ -274,13 +341,10 @@ def test_report(cleaned, ctx, lang):
         lambda r: r.drop(columns="text"),
     ],
 )
-def test_report_without_reviews_says_so_in_one_sentence(cleaned, ctx, change):
-    section = report(replace(cleaned, reviews=change(cleaned.reviews)), ctx, score, aspects)
-    assert (
-        len(section.parts) == 1
-        and section.parts[0].startswith("There were no reviews")
-        and ctx.results["opinions"] == {}
-    )
+def test_report_without_reviews_says_so_in_one_sentence(cleaned, stage, change):
+    section, found = stage(replace(cleaned, reviews=change(cleaned.reviews)))
+    assert len(section.parts) == 1 and section.parts[0].startswith("There were no reviews")
+    assert found == Opinions()
 
 
 @pytest.mark.parametrize(
@@ -297,18 +361,13 @@ def test_report_without_reviews_says_so_in_one_sentence(cleaned, ctx, change):
         lambda r: pl.from_pandas(r),
     ],
 )
-def test_report_of_a_shop_that_lacks_something(cleaned, ctx, change):
+def test_report_of_a_shop_that_lacks_something(cleaned, stage, change):
     reviews = change(cleaned.reviews)
-    section, names = (
-        report(replace(cleaned, reviews=reviews, products=None), ctx, score, aspects),
-        set(ctx.results["opinions"]),
-    )
-    assert (
-        len(section.parts) > 1
-        and {"time", "classes"} <= names
-        and ("contradictions" in names)
-        == ("rating" in reviews and pd.Series(reviews["rating"]).notna().any())
-    )
+    section, found = stage(replace(cleaned, reviews=reviews, products=None))
+    names = filled(found)
+    assert len(section.parts) > 1 and {"time", "classes"} <= names
+    rated = "rating" in reviews and pd.Series(reviews["rating"]).notna().any()
+    assert ("contradictions" in names) == rated
 
 
 def test_refusals(cleaned):

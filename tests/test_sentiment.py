@@ -123,7 +123,7 @@ def test_an_answer_depends_on_its_text_alone(small):
 
 
 def test_one_form_of_writing_is_as_good_as_another(small):
-    """Double width, traditional script and spaces at the ends are put away before anything is read."""
+    """Double width, traditional script and spaces at the ends are removed before reading."""
     assert np.allclose(
         small.predict_proba(["质量不好,ABC", "这个东西没有问题"]),
         small.predict_proba(["  质量不好，ＡＢＣ ", "這個東西沒有問題"]),
@@ -230,7 +230,7 @@ def test_the_lists_can_be_used_as_they_stand():
 
 
 def test_the_sentences_to_be_asked_about():
-    """At least 200 of each kind, half of them praise, none of them a lesson or a line of the lists."""
+    """At least 200 of each kind, half of them praise, none a lesson or a line of the lists."""
     taught = set(lessons()["text"])
     for name in ("negation", "contrast", "sarcasm", "tuning"):
         table = pd.read_csv(SENTENCES / f"{name}.csv")

@@ -11,9 +11,10 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from segtutorial.core.calendar import day_start
 from segtutorial.core.errors import ShopError
 from segtutorial.sentiment import SnowModel, shop_texts
-from segtutorial.sentiment.aspects import Lexicon, aspect_scores, review_aspects
+from segtutorial.sentiment.aspects import aspect_scores, review_aspects
 from segtutorial.sentiment.classifiers import NgramSVM, distinct, text_folds
 from segtutorial.sentiment.ensemble import SentimentModel
+from segtutorial.sentiment.lexicon import Lexicon
 from segtutorial.sentiment.negation import held_lines, lessons
 from segtutorial.sentiment.opinions import (
     class_aspects,
@@ -189,7 +190,7 @@ def test_probabilities_are_not_calibrated_on_the_training_texts():
 
 def test_unsure_texts_get_no_label():
     class Fixed(SentimentModel):
-        def predict_proba(self, texts):
+        def praise_probability(self, texts):
             return np.array([0.9, 0.8, 0.79, 0.5, 0.21, 0.1])
 
     assert Fixed(sure=0.8).predict(["x"] * 6).tolist() == [1, 1, -1, -1, -1, 0]
@@ -270,10 +271,10 @@ def test_an_opinion_is_pulled_to_the_mean_by_how_little_is_known():
         "between"
     ] == pytest.approx(between)
     assert np.allclose(table["mean"], mean) and np.allclose(
-        table["shrunk"], 0.5 + pull * (mean - 0.5)
+        table["shrunken_mean"], 0.5 + pull * (mean - 0.5)
     )
-    assert abs(table.loc["b", "shrunk"] - 0.1) > 2 * abs(
-        table.loc["a", "shrunk"] - 0.8
+    assert abs(table.loc["b", "shrunken_mean"] - 0.1) > 2 * abs(
+        table.loc["a", "shrunken_mean"] - 0.8
     )  # one text moves less than two
 
 
@@ -300,10 +301,10 @@ def read(texts):
 def test_an_items_opinion_is_shrunk():
     scores, items = [0.9, 0.8, 0.95, 0.1, 0.5, 0.6, 0.4], [1, 1, 1, 2, 3, 3, 3]
     table = sentiment_of(reviews_of(scores, items), read)
-    assert np.allclose(table["shrunk"], shrunken_means(scores, items)["shrunk"]) and table.loc[
-        2, "mean"
-    ] == pytest.approx(0.1)
-    assert table.loc[2, "shrunk"] > 0.12 and table["n"].tolist() == [3, 1, 3]
+    assert np.allclose(
+        table["shrunken_mean"], shrunken_means(scores, items)["shrunken_mean"]
+    ) and table.loc[2, "mean"] == pytest.approx(0.1)
+    assert table.loc[2, "shrunken_mean"] > 0.12 and table["n"].tolist() == [3, 1, 3]
 
 
 def test_stars_and_text_contradict():

@@ -55,7 +55,9 @@ def _catalogue(place: Path) -> NullTranslations:
         compiled = io.BytesIO()
         write_mo(compiled, catalog)
         compiled.seek(0)
-        merged.merge(Translations(compiled))
+        part = Translations(compiled)
+        merged.merge(part)
+        merged.plural = part.plural  # of the language; `merge` keeps that of English
     return merged
 
 

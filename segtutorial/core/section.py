@@ -225,17 +225,12 @@ class Context(Words):
     lang: str = "en"
     currency: str = "CNY"
     timezone: str = "Asia/Shanghai"
-    results: dict[str, Any] = field(default_factory=dict)
     random_state: int = 0
     failures: list[str] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         Words.__init__(self, self.lang, self.currency, self.timezone)
-
-    def t(self, en: str, zh: str) -> str:
-        """The one of two texts that is in the report's language."""
-        return zh if self.lang == "zh" else en
 
 
 # %% ../../nbs/00e_section.ipynb #5813be09
@@ -268,9 +263,7 @@ def failed(error: Exception) -> str:
 
 
 @contextmanager
-def attempt(
-    section: Section, ctx: Context, what: str, zh: str | None = None, quiet: bool = False
-) -> Iterator[None]:
+def attempt(section: Section, ctx: Context, what: str, quiet: bool = False) -> Iterator[None]:
     """Around the making of a part of the section: a part that fails becomes a sentence with the
     reason.
 
@@ -297,7 +290,7 @@ def attempt(
         section.say(
             ctx.gettext(
                 "{part}: not shown, because of this: {reason}.",
-                part=ctx.gettext(what) if zh is None else ctx.t(what, zh),
+                part=ctx.gettext(what),
                 reason=reason.rstrip("."),
             )
         )

@@ -6,11 +6,8 @@ __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
         "aspects": [
-            "ASPECTS",
             "AspectModel",
-            "Lexicon",
             "aspect_texts",
-            "grow",
             "review_aspects",
             "train_aspects",
         ],
@@ -24,6 +21,11 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "SentimentModel",
             "carried",
             "highlighted",
+        ],
+        "lexicon": [
+            "ASPECTS",
+            "Lexicon",
+            "grow",
         ],
         "negation": [
             "lessons",
@@ -43,6 +45,10 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "shipped_texts",
             "shop_texts",
             "train_default",
+        ],
+        "stage": [
+            "Opinions",
+            "SentimentStage",
         ],
     },
 )

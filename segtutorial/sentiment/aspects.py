@@ -4,28 +4,34 @@
 
 # %% auto #0
 __all__ = [
-    "ASPECTS",
-    "ASPECT_WORDS",
-    "Lexicon",
-    "grow",
     "vocabulary",
+    "saying_rows",
+    "pattern_rows",
     "aspect_texts",
     "held_out",
+    "checked_aspects",
+    "fit_softmax",
+    "signed_terms",
+    "softmax",
+    "predict_aspects",
+    "save_aspects",
+    "load_aspects",
     "AspectModel",
     "aspect_scores",
     "train_aspects",
     "review_aspects",
 ]
 
-# %% ../../nbs/05c_aspects.ipynb #e41aa806
+# %% ../../nbs/05c_aspects.ipynb #5c100001
 import functools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
@@ -37,7 +43,6 @@ from segtutorial.core.storage import (
     write_model,
 )
 from segtutorial.simulation.phrases import (
-    DEGREES,
     EXTRAS,
     LOOKS,
     PATTERNS,
@@ -47,312 +52,21 @@ from segtutorial.simulation.phrases import (
     rows_of,
 )
 from segtutorial.text.tokens import (
-    NEGATORS,
-    STOP_WORDS,
-    Tokenizer,
-    normalize,
-    texts_of,
-)
-from segtutorial.text.tokens import (
     clauses as clauses_of,
 )
+from segtutorial.text.tokens import (
+    texts_of,
+)
 
-from ..core.arguments import number as amount
-from ..core.arguments import whole
 from ..core.errors import ShopError
 from ..metrics.binary import wilson
 from ..simulation.grammar import IRONY, SCENES, STORIES, VERDICTS
 from ..simulation.market import ASPECTS as SHOP_ASPECTS
 from ..simulation.market import CATEGORIES
-from ..text.keywords import log_odds
 from ..text.vectors import Vectorizer
+from .classifiers import NotFitted, text_tags
+from .lexicon import ASPECT_WORDS, ASPECTS, Lexicon, seed_table, word_table
 from .negation import read_list
-
-# %% ../../nbs/05c_aspects.ipynb #6ee226b6
-ASPECTS = ("quality", "delivery", "price", "service", "packaging", "look")
-ASPECT_WORDS: dict[str, tuple[str, ...]] = {
-    name: tuple(words.split())
-    for name, words in {
-        "quality": (
-            "质量 品质 做工 材质 面料 味道 口感 房间 屏幕 电池 内容 分量 正品 假货 难吃 好吃 "
-            "新鲜 坏了 结实 耐用"
-        ),
-        "delivery": "物流 快递 发货 送货 配送 送餐 快递员 送到 收到货 神速 超时 慢 准时",
-        "price": "价格 价钱 性价比 优惠 活动价 贵 便宜 划算 实惠 降价 涨价 不值 超值",
-        "service": "客服 服务 售后 态度 卖家 店家 前台 服务员 退货 退款 发票 赠品 安装 热情 耐心 不理人",
-        "packaging": "包装 箱子 盒子 纸箱 包装盒 封口 泡沫 漏了 洒了 压扁 压坏 完好无损 严实",
-        "look": "外观 样子 颜色 款式 颜值 色差 图片 造型 好看 漂亮 难看 丑 大方",
-        "good": (
-            "好 不错 满意 喜欢 棒 赞 快 新鲜 好吃 好看 漂亮 结实 耐用 神速 准时 便宜 划算 实惠 "
-            "超值 热情 耐心 完好无损 严实 大方 正品 没得说 没话说 方便 舒服 干净 值得"
-        ),
-        "bad": (
-            "差 烂 失望 垃圾 慢 贵 坏 坏了 假货 难吃 难看 丑 超时 降价 涨价 不值 不理人 漏了 "
-            "洒了 压扁 压坏 色差 后悔 骗 脏 破 一般 敷衍 粗糙 坑 糟糕 不怎么样 不行 不如"
-        ),
-    }.items()
-}
-_UNKNOWN = ((), 0)  # of no aspect, no opinion
-_SCOPE = 5  # so many characters after a negator an opinion may stand and be turned by it
-_NO_NEGATION = frozenset(
-    (
-        "不但 不仅 不过 不得不 不愧 差不多 非常 特别 别人 别家 别处 级别 区别 无比 无论 没想到 "
-        "不知 不管 不同 不断 对不起 忍不住 要不是 没多久 不久"
-    ).split()
-)
-_NEGATORS = NEGATORS - frozenset("不错 不到 没什么 不值 不好 不行 不如".split()) | {
-    "说不上",
-    "谈不上",
-    "算不上",
-}
-
-
-def _table(rows: Iterable[tuple]) -> pd.DataFrame:
-    return pd.DataFrame(list(rows), columns=["word", "aspect", "polarity", "weight", "source"])
-
-
-def _seed_table(seeds: dict[str, Sequence[str]]) -> pd.DataFrame:
-    """The seeds as a table; a word that names an aspect weighs 1, one that only implies it a half."""
-    unknown = set(seeds) - {*ASPECTS, "good", "bad"}
-    if unknown or not any(seeds.get(name) for name in ASPECTS):
-        raise ShopError(
-            f"seeds: {sorted(unknown)!r} in {sorted(seeds)}; allowed: {', '.join(ASPECTS)}, "
-            "good and bad, with a seed for at least one aspect"
-        )
-    opinion = {
-        word: side for name, side in (("good", 1), ("bad", -1)) for word in seeds.get(name, ())
-    }
-    rows = [
-        (word, name, opinion.get(word, 0), 0.5 if word in opinion else 1.0, "seed")
-        for name in ASPECTS
-        for word in seeds.get(name, ())
-    ]
-    named = {row[0] for row in rows}
-    return _table(
-        rows
-        + [(word, "", side, 0.0, "seed") for word, side in opinion.items() if word not in named]
-    )
-
-
-# %% ../../nbs/05c_aspects.ipynb #f8084bfa
-class Lexicon:
-    """Words that tell aspect and polarity; made by `grow`, from seeds, or from a table.
-
-    Parameters
-    ----------
-    words : dict or DataFrame
-        Seeds as in `ASPECT_WORDS`, the default; or `word`; `aspect`, one of `ASPECTS`, or '' where
-        it tells none; `polarity` 1, -1 or 0; `weight` for its aspect; `source`, for the reader.
-
-    Raises
-    ------
-    ShopError
-        A missing column, a word that is empty or no text, or an aspect or polarity that is not
-        allowed; names the row.
-    """
-
-    def __init__(self, words: pd.DataFrame | dict[str, Sequence[str]] = ASPECT_WORDS):
-        self.words = _seed_table(words) if isinstance(words, dict) else words
-        missing = {"word", "aspect", "polarity", "weight"} - set(self.words)
-        if missing:
-            raise ShopError(
-                f"Lexicon: column {sorted(missing)[0]!r} is missing; needed: word, aspect, "
-                "polarity, weight"
-            )
-        self._entries: dict[
-            str, Any
-        ] = {}  # word: None for a negator, else [(aspect, weight), …] and polarity
-        forms = normalize(word if isinstance(word, str) else "" for word in self.words["word"])
-        for row, (form, word, aspect, side, weight) in enumerate(
-            zip(forms, *(self.words[name] for name in ("word", "aspect", "polarity", "weight")))
-        ):
-            if not form.strip() or aspect not in (*ASPECTS, "") or side not in (-1, 0, 1):
-                raise ShopError(
-                    f"Lexicon: row {row} holds {word!r}, {aspect!r}, {side!r}; allowed: a "
-                    f"word, one of {', '.join(ASPECTS)} or '', and 1, 0 or -1"
-                )
-            entry = self._entries.setdefault(form, [[], 0])
-            entry[0] += [(ASPECTS.index(aspect), weight)] if aspect else []
-            entry[1] = side or entry[1]
-        for word in _NO_NEGATION:
-            self._entries.setdefault(word, [[], 0])
-        for word in _NEGATORS:
-            self._entries.setdefault(word, None)
-        sizes: dict[str, set] = {}
-        for word in self._entries:
-            sizes.setdefault(word[0], set()).add(len(word))
-        self._sizes = {char: sorted(lengths, reverse=True) for char, lengths in sizes.items()}
-
-    def _read(self, text: str) -> Iterable[tuple[str, Any, bool]]:
-        """From the left the longest known words, and the characters between: piece, entry as in
-        `_entries`, and whether a negator turns it.
-        """
-        at, scope, turned = 0, -1, False
-        while at < len(text):
-            size = next(
-                (
-                    size
-                    for size in self._sizes.get(text[at], ())
-                    if text[at : at + size] in self._entries
-                ),
-                0,
-            )
-            piece = text[at : at + max(size, 1)]
-            entry, negated = self._entries[piece] if size else _UNKNOWN, turned and at <= scope
-            if entry is None:
-                turned, scope, negated = not negated, at + size + _SCOPE, False
-            elif negated and entry[1]:
-                turned = False
-            if piece in ",;":
-                scope = -1
-            yield piece, entry, negated
-            at += len(piece)
-
-    def transform(self, clauses: Iterable[Any]) -> np.ndarray:
-        """What is found in each clause, float32 (n, 7): the weights of the six aspects, then words
-        of praise less words of blame, those that a negator turns counted as turned.
-        """
-        found = np.zeros((len(texts := normalize(clauses)), 7), dtype=np.float32)
-        for row, text in zip(found, texts):
-            for _, entry, negated in self._read(text):
-                if entry:
-                    row[6] += -entry[1] if negated else entry[1]
-                    for aspect, weight in entry[0]:
-                        row[aspect] += weight
-        return found
-
-    def split(self, clauses: Iterable[Any]) -> tuple[list[str], list[str]]:
-        """Each clause in two: what stands as it is, negators too, and what a negator turns; a space
-        for each piece that is in the other.
-        """
-        plain, turned = [], []
-        for text in normalize(clauses):
-            pieces = list(self._read(text))
-            plain.append("".join(" " if negated else piece for piece, _, negated in pieces))
-            turned.append("".join(piece if negated else " " for piece, _, negated in pieces))
-        return plain, turned
-
-    def predict(self, clauses: Iterable[Any]) -> pd.DataFrame:
-        """`aspect`, 'none' where no word tells it, and `polarity` (Int8): 1, 0, or null where no
-        opinion is found or as much good as bad.
-        """
-        X = self.transform(clauses)
-        side = X[:, 6]
-        aspect = np.where(
-            X[:, :6].max(axis=1, initial=0) > 0,
-            np.array(ASPECTS, object)[X[:, :6].argmax(axis=1)],
-            "none",
-        )
-        return pd.DataFrame(
-            {
-                "aspect": pd.array(aspect, "str"),
-                "polarity": pd.arrays.IntegerArray((side > 0).astype("int8"), side == 0),
-            }
-        )
-
-
-# %% ../../nbs/05c_aspects.ipynb #05f1adc4
-def grow(
-    texts: Iterable[Any],
-    seeds: dict[str, Sequence[str]] = ASPECT_WORDS,
-    rounds: int = 2,
-    min_count: int = 4,
-    threshold: float = 0.3,
-    share: float = 0.4,
-) -> Lexicon:
-    """A lexicon grown from seeds on texts without labels: aspects by clause, praise and blame by
-    text.
-
-    Parameters
-    ----------
-    texts : list or Series of str
-        Reviews, or clauses.
-    seeds : dict
-        Words of each aspect and of 'good' and 'bad'; default `ASPECT_WORDS`.
-    rounds, min_count : int
-        How often the texts are read again with what was found; rarer words are left out.
-    threshold, share : float
-        A word of an aspect is taken where the lower end of its log-odds is above `threshold`, one
-        of praise or blame where it is above half of that, and where at least `share` of all its
-        occurrences are there. It weighs a half.
-
-    Raises
-    ------
-    ShopError
-        Seeds of which none occurs, or a parameter that cannot be.
-
-    References
-    ----------
-    Hu and Liu, Mining and summarizing customer reviews, KDD 2004; Qiu et al., Opinion word
-    expansion and target extraction through double propagation, 2011.
-    """
-    whole("rounds", rounds, 1, 1000, "grow"), whole("min_count", min_count, 1, where="grow")
-    (
-        amount("threshold", threshold, above=0, most=1e6, where="grow"),
-        amount("share", share, 0, 1, where="grow"),
-    )
-    lexicon = Lexicon(seeds)
-    parts = [clauses_of(text) for text in normalize(texts)]
-    row, clauses = (
-        np.repeat(np.arange(len(parts)), [len(part) for part in parts]),
-        [clause for part in parts for clause in part],
-    )
-    tokens = np.array([*Tokenizer().transform(clauses), None], dtype=object)[
-        :-1
-    ]  # None keeps numpy from making a matrix
-    total = pd.Series([word for words in tokens for word in words], dtype=object).value_counts()
-    for number in range(1, rounds + 1):
-        X, best = lexicon.transform(clauses), {}
-        aspect = np.where(X[:, :6].max(axis=1, initial=0) > 0, X[:, :6].argmax(axis=1), -1)
-        side = np.bincount(row, X[:, 6], minlength=len(parts))[row]
-        if (aspect < 0).all():
-            raise ShopError(
-                f"grow: no seed occurs in the {len(clauses):,} clauses; give more texts or "
-                "other seeds"
-            )
-        masks = [
-            (name, aspect == at, (aspect >= 0) & (aspect != at)) for at, name in enumerate(ASPECTS)
-        ] + [(1, side > 0, side < 0), (-1, side < 0, side > 0)]
-        for name, *pair in masks:
-            a, b = (tokens[mask].tolist() for mask in pair)
-            if any(a) and any(b):
-                found = log_odds(a, b, strength=100, min_count=1)
-                mostly = found["n_a"] >= np.maximum(share * found["word"].map(total), min_count)
-                for word, low in found.loc[
-                    mostly & (found["low"] > threshold * (1 if name in ASPECTS else 0.5)),
-                    ["word", "low"],
-                ].itertuples(index=False):
-                    if low > best.get((word, name in ASPECTS), ("", 0))[1]:
-                        best[word, name in ASPECTS] = name, low
-        known = {
-            *lexicon.words["word"],
-            *STOP_WORDS,
-            *_NEGATORS,
-            *_NO_NEGATION,
-            *"/".join(DEGREES.values()).split("/"),
-        }
-        new = sorted(
-            word
-            for word in {word for word, _ in best} - known
-            if re.fullmatch("[\u4e00-\u9fff]{2,}", word)
-        )
-        rows = (
-            (
-                word,
-                best.get((word, True), ("",))[0],
-                best.get((word, False), (0,))[0],
-                0.5 * ((word, True) in best),
-                f"round {number}",
-            )
-            for word in new
-        )
-        lexicon = Lexicon(
-            pd.concat([lexicon.words, _table(rows)], ignore_index=True).astype(
-                {"polarity": int, "weight": float}
-            )
-        )
-    return lexicon
-
 
 # %% ../../nbs/05c_aspects.ipynb #992fdc73
 _PACKED = re.compile(
@@ -409,10 +123,13 @@ def vocabulary(without: Iterable[str] = ()) -> Lexicon:
     rows = [(name, aspect, 0, 1.0, "table") for aspect, name, _, _ in _features()] + [
         (word, "", int(np.sign(count)), 0.0, "table") for word, count in side.items()
     ]
-    table = pd.concat([_seed_table(ASPECT_WORDS), _table(rows)]).drop_duplicates(["word", "aspect"])
+    table = pd.concat([seed_table(ASPECT_WORDS), word_table(rows)]).drop_duplicates(
+        ["word", "aspect"]
+    )
     return Lexicon(table[~table["word"].isin(set(without))].reset_index(drop=True))
 
 
+# %% ../../nbs/05c_aspects.ipynb #5c000007
 def _sayings() -> Iterable[tuple[str | None, float, str, int]]:
     """Aspect, polarity, template and how many phrases of it at most, of all that is no pattern of a
     name and an opinion.
@@ -465,22 +182,22 @@ def _sayings() -> Iterable[tuple[str | None, float, str, int]]:
         yield from ((None, side, line, 6) for line in lines)
 
 
-def aspect_texts(random_state: int = 0) -> pd.DataFrame:
-    """Clauses that the course writes itself, with what they speak of, a row each.
+# %% ../../nbs/05c_aspects.ipynb #5c00000f
+_TextRow = tuple[str, str | None, float, str, tuple[str, ...]]
 
-    Returns
-    -------
-    DataFrame
-        `text`; `aspect`, one of `ASPECTS`, 'none', or null in lines of praise and complaint;
-        `polarity` 1, 0 or null (Int8); `template`, the line of grammar it was made from; `words`,
-        the name and the opinions that were put into a pattern, () for sayings.
-    """
-    rng, rows = np.random.default_rng(random_state), []
+
+def saying_rows(rng: np.random.Generator) -> Iterable[_TextRow]:
+    """Texts of all sayings, at most so many of each: text, aspect, polarity, template, no words."""
     for aspect, side, template, most in _sayings():
         texts = expand(template)
-        rows += [
-            (texts[at], aspect, side, template, ()) for at in rng.permutation(len(texts))[:most]
-        ]
+        for at in rng.permutation(len(texts))[:most]:
+            yield texts[at], aspect, side, template, ()
+
+
+def pattern_rows(rng: np.random.Generator) -> Iterable[_TextRow]:
+    """Texts of all names and opinions in the grammar's patterns, and each name before each of its
+    opinions: text, aspect, polarity, template, and the words that were put into it.
+    """
     patterns = [(level, pattern) for level, row in enumerate(rows_of(PATTERNS)) for pattern in row]
     for aspect, name, good, bad in _features():
         for level, pattern in patterns:
@@ -491,20 +208,26 @@ def aspect_texts(random_state: int = 0) -> pd.DataFrame:
                     "B": bad[rng.integers(len(bad))],
                 }
                 texts = expand(re.sub("[FGB]", lambda letter: put[letter[0]], pattern))
-                rows.append(
-                    (
-                        texts[rng.integers(len(texts))],
-                        aspect,
-                        _SIDE[level],
-                        pattern,
-                        tuple(put[letter] for letter in "FGB" if letter in pattern),
-                    )
-                )
-        rows += [
-            (name + word, aspect, side, "FG" if side else "FB", (name, word))
-            for words, side in ((good, 1.0), (bad, 0.0))
-            for word in words
-        ]
+                words = tuple(put[letter] for letter in "FGB" if letter in pattern)
+                yield texts[rng.integers(len(texts))], aspect, _SIDE[level], pattern, words
+        for words, side in ((good, 1.0), (bad, 0.0)):
+            template = "FG" if side else "FB"
+            yield from ((name + word, aspect, side, template, (name, word)) for word in words)
+
+
+# %% ../../nbs/05c_aspects.ipynb #5c000009
+def aspect_texts(random_state: int = 0) -> pd.DataFrame:
+    """Clauses that the course writes itself, with what they speak of, a row each.
+
+    Returns
+    -------
+    DataFrame
+        `text`; `aspect`, one of `ASPECTS`, 'none', or null in lines of praise and complaint;
+        `polarity` 1, 0 or null (Int8); `template`, the line of grammar it was made from; `words`,
+        the name and the opinions that were put into a pattern, () for sayings.
+    """
+    rng = np.random.default_rng(random_state)
+    rows = [*saying_rows(rng), *pattern_rows(rng)]
     table = pd.DataFrame(
         rows, columns=["text", "aspect", "polarity", "template", "words"]
     ).drop_duplicates(["text", "aspect"])
@@ -566,7 +289,133 @@ _CHINESE = re.compile("[\u3400-\u9fff]")
 _CLASSES = (*ASPECTS, "none")
 
 
-class AspectModel:
+def checked_aspects(
+    clauses: Iterable[Any], aspects: Iterable[Any], polarities: Iterable[Any]
+) -> tuple[list[str], pd.Series, pd.Series]:
+    """Clauses, aspects and polarities of the same length, as `AspectModel.fit` takes them.
+
+    Raises
+    ------
+    ShopError
+        Columns of different lengths, a value that is not allowed (names row and value), fewer than
+        two aspects or polarities.
+    """
+    clauses = texts_of("AspectModel", clauses)
+    aspect = pd.Series(list(aspects), dtype=object)
+    side = pd.Series(list(polarities), dtype=object)
+    if not len(clauses) == len(aspect) == len(side):
+        raise ShopError(
+            f"AspectModel: {len(clauses)} clauses, {len(aspect)} aspects, {len(side)} "
+            "polarities; needed: one of each per row"
+        )
+    for name, column, allowed in (("aspect", aspect, _CLASSES), ("polarity", side, (0, 1))):
+        wrong = column[column.notna() & ~column.isin(allowed)]
+        if len(wrong):
+            raise ShopError(
+                f"AspectModel: {name} of row {wrong.index[0]} (from 0) is "
+                f"{wrong.iloc[0]!r}; allowed: {', '.join(map(str, allowed))} or null"
+            )
+        if column.nunique() < 2:
+            raise ShopError(
+                f"AspectModel: {name} has {column.nunique()} different values in "
+                f"{len(column)} rows; at least two are needed to tell apart"
+            )
+    return clauses, aspect, side
+
+
+def fit_softmax(
+    X: Any, aspect: pd.Series, C: float, none_weight: float
+) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """A logistic regression of aspects: classes, coefficients float32 (classes, terms), intercepts
+    (classes,). All aspects weigh the same together, 'none' `none_weight` times that.
+    """
+    shares = aspect.value_counts(normalize=True)
+    weight = {
+        name: (none_weight if name == "none" else 1) / (len(shares) * share)
+        for name, share in shares.items()
+    }
+    model = LogisticRegression(C=C, max_iter=80, tol=1e-3, class_weight=weight)
+    model.fit(X, aspect.astype(str))
+    # scikit-learn keeps one row for two classes; softmax wants both
+    two = [[0], [1]] if len(model.classes_) == 2 else 1
+    coef, intercept = (two * model.coef_).astype(np.float32), (two * model.intercept_).ravel()
+    return model.classes_.tolist(), coef, intercept
+
+
+def signed_terms(vectorizer: Vectorizer, lexicon: Lexicon, clauses: list[str]) -> Any:
+    """Character n-grams of clauses (n, terms), those that a negator turns with the other sign."""
+    plain, turned = (vectorizer.transform(part) for part in lexicon.split(clauses))
+    return plain - turned
+
+
+def softmax(scores: np.ndarray) -> np.ndarray:
+    """Probabilities (n, classes) of scores."""
+    scores = np.exp(scores - scores.max(axis=1, keepdims=True, initial=-np.inf))
+    return scores / scores.sum(axis=1, keepdims=True)
+
+
+# %% ../../nbs/05c_aspects.ipynb #5c00000c
+def predict_aspects(model: Any, clauses: Iterable[Any]) -> pd.DataFrame:
+    """The table that `AspectModel.predict` gives."""
+    if not hasattr(model, "coef_"):
+        raise NotFitted(
+            "AspectModel: call fit(clauses, aspects, polarities) before predict, load a "
+            "fitted one, or take train_aspects()"
+        )
+    clauses = texts_of("AspectModel", clauses)
+    if not clauses:
+        return predict_aspects(model, [""])[:0]
+    p = softmax(model.vectorizer_.transform(clauses) @ model.coef_.T + model.intercept_)
+    signed = signed_terms(model.vectorizer_, model.lexicon_, clauses)
+    praise_probability = 1 / (1 + np.exp(-(signed @ model.side_coef_ + model.side_intercept_)))
+    read = np.array([bool(_CHINESE.search(text)) for text in clauses], dtype=bool)
+    aspect = np.where(read, np.array(model.classes_, object)[p.argmax(axis=1)], "none")
+    return pd.DataFrame(
+        {
+            "aspect": pd.array(aspect, "str"),
+            "polarity": pd.arrays.IntegerArray((praise_probability >= 0.5).astype("int8"), ~read),
+            "p_aspect": np.where(read, p.max(axis=1, initial=0), np.nan),
+            "p_polarity": np.where(read, praise_probability, np.nan),
+        }
+    )
+
+
+def save_aspects(model: Any, path: str | Path) -> Path:
+    """Writes a fitted `AspectModel`."""
+    header, arrays = model.vectorizer_._state()
+    params = {"ngrams": list(model.ngrams), "C": model.C, "none_weight": model.none_weight}
+    words = model.lexicon_.words[["word", "aspect", "polarity", "weight"]].to_dict("list")
+    numbers = {
+        "coef": model.coef_,
+        "intercept": model.intercept_,
+        "side_coef": model.side_coef_,
+        "side_intercept": model.side_intercept_,
+    }
+    about = {"params": params, "vectorizer": header, "classes": model.classes_, "words": words}
+    return write_model(path, "AspectModel 1", about, arrays | numbers)
+
+
+def load_aspects(cls: Any, path: str | Path) -> Any:
+    """A model of class `cls` from what `save_aspects` wrote."""
+    header, arrays = read_model(path, "AspectModel 1")
+    made = with_parameters(cls, header["params"] | {"lexicon": None})
+    shapes = {
+        "coef": ("classes", "terms"),
+        "intercept": ("classes",),
+        "side_coef": ("terms",),
+        "side_intercept": (1,),
+        "idf": ("terms",),
+    }
+    check_arrays(arrays, shapes, classes=len(header["classes"]))
+    made.classes_, made.lexicon_ = header["classes"], Lexicon(pd.DataFrame(header["words"]))
+    for name in ("coef", "intercept", "side_coef", "side_intercept"):
+        setattr(made, f"{name}_", arrays.pop(name))
+    made.vectorizer_ = Vectorizer._made(header["vectorizer"], arrays)
+    return made
+
+
+# %% ../../nbs/05c_aspects.ipynb #5c00000b
+class AspectModel(BaseEstimator):
     """Aspect and polarity of clauses, learnt from clauses: two logistic regressions on character
     n-grams, those that a negator turns with the other sign for polarity.
 
@@ -576,8 +425,8 @@ class AspectModel:
         What negators reach, by its `split`, default `vocabulary()`; least and most characters of a
         term; inverse strength of the penalty.
     none_weight : float
-        How much clauses that speak of nothing weigh together, beside those of one aspect: half of
-        all in reviews are such.
+        Weight of all clauses without an aspect relative to those of one aspect: half of all in
+        reviews are such.
     """
 
     def __init__(
@@ -593,140 +442,44 @@ class AspectModel:
         self, clauses: Iterable[Any], aspects: Iterable[Any], polarities: Iterable[Any]
     ) -> "AspectModel":
         """Learns from clauses, their aspects ('none', or null where not known) and polarities (1,
-        0, or null where neither or not known).
-
-        Raises
-        ------
-        ShopError
-            Columns of different lengths, a value that is not allowed (names row and value), fewer
-            than two aspects or polarities.
+        0, or null where neither or not known); returns self. Raises as `checked_aspects`.
         """
-        clauses, aspect, side = (
-            texts_of("AspectModel", clauses),
-            pd.Series(list(aspects), dtype=object),
-            pd.Series(list(polarities), dtype=object),
-        )
-        if not len(clauses) == len(aspect) == len(side):
-            raise ShopError(
-                f"AspectModel: {len(clauses)} clauses, {len(aspect)} aspects, {len(side)} "
-                "polarities; needed: one of each a row"
-            )
-        for name, column, allowed in (("aspect", aspect, _CLASSES), ("polarity", side, (0, 1))):
-            wrong = column[column.notna() & ~column.isin(allowed)]
-            if len(wrong):
-                raise ShopError(
-                    f"AspectModel: {name} of row {wrong.index[0]} (from 0) is "
-                    f"{wrong.iloc[0]!r}; allowed: {', '.join(map(str, allowed))} or null"
-                )
-            if column.nunique() < 2:
-                raise ShopError(
-                    f"AspectModel: {name} has {column.nunique()} different values in "
-                    f"{len(column)} rows; at least two are needed to tell apart"
-                )
+        clauses, aspect, side = checked_aspects(clauses, aspects, polarities)
         self.lexicon_ = vocabulary() if self.lexicon is None else self.lexicon
         self.vectorizer_ = Vectorizer(ngrams=tuple(self.ngrams), max_features=80_000)
         X = self.vectorizer_.fit_transform(clauses)
-        known, told = aspect.notna().to_numpy(), side.notna().to_numpy()
-        shares = aspect[known].value_counts(normalize=True)
-        weight = {
-            name: (self.none_weight if name == "none" else 1) / (len(shares) * share)
-            for name, share in shares.items()
-        }
-        first = LogisticRegression(C=self.C, max_iter=80, tol=1e-3, class_weight=weight).fit(
-            X[known], aspect[known].astype(str)
+        known, sided = aspect.notna().to_numpy(), side.notna().to_numpy()
+        self.classes_, self.coef_, self.intercept_ = fit_softmax(
+            X[known], aspect[known], self.C, self.none_weight
         )
-        second = LogisticRegression(C=self.C, max_iter=80, tol=1e-3).fit(
-            self._signed(clauses)[told], side[told].astype(int)
-        )
-        self.classes_ = first.classes_.tolist()
-        two = (
-            [[0], [1]] if len(first.classes_) == 2 else 1
-        )  # scikit-learn keeps one row for two classes; softmax wants both
-        self.coef_, self.intercept_ = (
-            (two * first.coef_).astype(np.float32),
-            (two * first.intercept_).ravel(),
-        )
-        self.side_coef_, self.side_intercept_ = (
-            second.coef_[0].astype(np.float32),
-            second.intercept_,
-        )
+        signed = signed_terms(self.vectorizer_, self.lexicon_, clauses)[sided]
+        model = LogisticRegression(C=self.C, max_iter=80, tol=1e-3)
+        model.fit(signed, side[sided].astype(int))
+        self.side_coef_ = model.coef_[0].astype(np.float32)
+        self.side_intercept_ = model.intercept_
         return self
-
-    def _signed(self, clauses: list[str]) -> Any:
-        plain, turned = (self.vectorizer_.transform(part) for part in self.lexicon_.split(clauses))
-        return plain - turned
 
     def predict(self, clauses: Iterable[Any]) -> pd.DataFrame:
         """What each clause speaks of: `aspect`, one of `ASPECTS` or 'none'; `polarity` 1 or 0
         (Int8); `p_aspect`, the probability of that aspect; `p_polarity`, that of praise.
 
         A clause without a Chinese character (null, '', emoji, English) is 'none' and has null in
-        the other columns. Raises `ShopError` without `fit`, and where a row is no text, such as
-        bytes.
+        the other columns. Raises `ShopError` where a row is no text, such as bytes.
         """
-        if not hasattr(self, "coef_"):
-            raise ShopError(
-                "AspectModel: call fit(clauses, aspects, polarities) before predict, load a "
-                "fitted one, or take train_aspects()"
-            )
-        clauses = texts_of("AspectModel", clauses)
-        if not clauses:
-            return self.predict([""])[:0]
-        score = self.vectorizer_.transform(clauses) @ self.coef_.T + self.intercept_
-        score = np.exp(score - score.max(axis=1, keepdims=True, initial=-np.inf))
-        score /= score.sum(axis=1, keepdims=True)
-        praise = 1 / (1 + np.exp(-(self._signed(clauses) @ self.side_coef_ + self.side_intercept_)))
-        read = np.array([bool(_CHINESE.search(text)) for text in clauses], dtype=bool)
-        return pd.DataFrame(
-            {
-                "aspect": pd.array(
-                    np.where(read, np.array(self.classes_, object)[score.argmax(axis=1)], "none"),
-                    "str",
-                ),
-                "polarity": pd.arrays.IntegerArray((praise >= 0.5).astype("int8"), ~read),
-                "p_aspect": np.where(read, score.max(axis=1, initial=0), np.nan),
-                "p_polarity": np.where(read, praise, np.nan),
-            }
-        )
+        return predict_aspects(self, clauses)
 
     def save(self, path: str | Path) -> Path:
         """Stores the fitted model as numbers and JSON (npz)."""
-        header, arrays = self.vectorizer_._state()
-        params = {"ngrams": list(self.ngrams), "C": self.C, "none_weight": self.none_weight}
-        words = self.lexicon_.words[["word", "aspect", "polarity", "weight"]].to_dict("list")
-        return write_model(
-            path,
-            "AspectModel 1",
-            {"params": params, "vectorizer": header, "classes": self.classes_, "words": words},
-            arrays
-            | {
-                "coef": self.coef_,
-                "intercept": self.intercept_,
-                "side_coef": self.side_coef_,
-                "side_intercept": self.side_intercept_,
-            },
-        )
+        return save_aspects(self, path)
 
     @classmethod
     @rebuilds
     def load(cls, path: str | Path) -> "AspectModel":
         """A model as `save` wrote it; ShopError where the file is none."""
-        header, arrays = read_model(path, "AspectModel 1")
-        made = with_parameters(cls, header["params"] | {"lexicon": None})
-        shapes = {
-            "coef": ("classes", "terms"),
-            "intercept": ("classes",),
-            "side_coef": ("terms",),
-            "side_intercept": (1,),
-            "idf": ("terms",),
-        }
-        check_arrays(arrays, shapes, classes=len(header["classes"]))
-        made.classes_, made.lexicon_ = header["classes"], Lexicon(pd.DataFrame(header["words"]))
-        made.coef_, made.intercept_, made.side_coef_, made.side_intercept_ = (
-            arrays.pop(name) for name in ("coef", "intercept", "side_coef", "side_intercept")
-        )
-        made.vectorizer_ = Vectorizer._made(header["vectorizer"], arrays)
-        return made
+        return load_aspects(cls, path)
+
+    def __sklearn_tags__(self) -> Any:
+        return text_tags(super().__sklearn_tags__())
 
 
 # %% ../../nbs/05c_aspects.ipynb #741c5dd3
@@ -745,19 +498,29 @@ def aspect_scores(truth: pd.DataFrame, guess: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for what in ("aspect", "polarity"):
         asked = truth[what].notna().to_numpy()
-        told, said = (
+        observed, predicted = (
             frame[what].astype(object)[asked].fillna("unsaid").astype(str).to_numpy()
             for frame in (truth.reset_index(drop=True), guess.reset_index(drop=True))
         )
-        right = int((told == said).sum())
-        low, high = wilson(right, len(told))
+        right = int((observed == predicted).sum())
+        low, high = wilson(right, len(observed))
         f1 = (
-            f1_score(told, said, labels=np.unique(told), average="macro", zero_division=0)
-            if len(told)
+            f1_score(
+                observed, predicted, labels=np.unique(observed), average="macro", zero_division=0
+            )
+            if len(observed)
             else np.nan
         )
         rows.append(
-            (what, len(told), right, right / max(len(told), 1), float(low), float(high), float(f1))
+            (
+                what,
+                len(observed),
+                right,
+                right / max(len(observed), 1),
+                float(low),
+                float(high),
+                float(f1),
+            )
         )
     return pd.DataFrame(rows, columns=["what", "n", "right", "share", "low", "high", "macro_f1"])
 

@@ -11,7 +11,13 @@ __all__ = [
     "code_points",
     "known_chars",
     "ngram_codes",
+    "smooth_idf",
+    "text_lengths",
+    "checked_weights",
+    "NotFitted",
+    "text_tags",
     "NgramSVM",
+    "TextClassifier",
 ]
 
 # %% ../../nbs/05a_classifiers.ipynb #e3e1c744
@@ -21,6 +27,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import NotFittedError
 
 from ..core.arguments import floats, number, whole
 from ..core.errors import ShopError
@@ -105,12 +113,10 @@ def labels_of(where: str, labels: Iterable[Any]) -> np.ndarray:
 
 
 def text_folds(n: int, k: int = 5, random_state: int = 0) -> np.ndarray:
-    """The fold 0 … k-1 of each of n distinct texts, drawn at random; sizes differ by one at most."""
-    (
-        whole("n", n, 2, 2**31, "text_folds"),
-        whole("k", k, 2, where="text_folds"),
-        whole("random_state", random_state, 0, where="text_folds"),
-    )
+    """The fold, 0 … k-1, of each of n texts, drawn at random; sizes differ by at most one."""
+    whole("n", n, 2, 2**31, "text_folds")
+    whole("k", k, 2, where="text_folds")
+    whole("random_state", random_state, 0, where="text_folds")
     if not 2 <= k <= n:
         raise ShopError(f"text_folds: k = {k}, n = {n}; allowed: 2 to n folds")
     return np.random.default_rng(random_state).permutation(n) % k
@@ -158,7 +164,7 @@ def ngram_codes(
     """
     chars, size = code_points(texts)
     row = np.repeat(np.arange(len(texts), dtype=np.int32), size)
-    room = np.repeat(np.cumsum(size), size) - np.arange(
+    left = np.repeat(np.cumsum(size), size) - np.arange(
         len(chars)
     )  # characters from here to the end of the text
     code, codes, rows = np.zeros(len(chars), dtype=np.uint32), [], []
@@ -168,7 +174,7 @@ def ngram_codes(
             2654435761
         )  # wraps around, as it should
         code ^= code >> np.uint32(15)
-        inside = room[:here] >= length
+        inside = left[:here] >= length
         codes.append(
             (code[inside] * np.uint32(2246822519) >> np.uint32(32 - bits)).astype(np.int32)
         )
@@ -177,7 +183,65 @@ def ngram_codes(
 
 
 # %% ../../nbs/05a_classifiers.ipynb #3831ee27
-class NgramSVM:
+def smooth_idf(counts: Any) -> np.ndarray:
+    """Inverse document frequency of each code, float32 (n codes,): 0 for codes in fewer than two
+    texts.
+
+    Parameters
+    ----------
+    counts : csr_matrix (n texts, n codes)
+        How often each text has each code.
+    """
+    n, in_texts = counts.shape[0], np.bincount(counts.indices, minlength=counts.shape[1])
+    return np.where(in_texts >= 2, np.log((1 + n) / (1 + in_texts)) + 1, 0).astype(np.float32)
+
+
+def text_lengths(codes: np.ndarray, rows: np.ndarray, idf: np.ndarray, n: int) -> np.ndarray:
+    """Euclidean length of each of n texts, float32 (n,), by the idf of its runs."""
+    squares = np.bincount(rows, idf[codes] ** 2, minlength=n)
+    return np.sqrt(np.maximum(squares, 1e-9)).astype(np.float32)
+
+
+def checked_weights(where: str, n: int, y: np.ndarray, weights: Any) -> np.ndarray | None:
+    """Weights of n texts as floats, or None; also checks that both labels are there.
+
+    Raises
+    ------
+    ShopError
+        Not one label per text, labels of one kind only, or a weight that is not finite or below 0.
+    """
+    if weights is not None:
+        weights = floats("sample_weight", weights, where)
+        if len(weights) != len(y) or not (np.isfinite(weights) & (weights >= 0)).all():
+            raise ShopError(
+                f"{where}: {len(weights)} weights for {len(y)} texts; needed: a finite number of 0 "
+                "or more for each"
+            )
+    if n != len(y) or len(set(y.tolist())) < 2:
+        raise ShopError(
+            f"{where}: {n} texts, labels {np.bincount(y, minlength=2).tolist()} of 0 and 1; "
+            "needed: "
+            "one label per text, and both kinds"
+        )
+    return weights
+
+
+class NotFitted(ShopError, NotFittedError):
+    """A model that was asked before `fit`; scikit-learn's checks know it too."""
+
+
+def text_tags(tags: Any) -> Any:
+    """scikit-learn's tags of an estimator whose input is one text per row, in two classes."""
+    tags.input_tags.one_d_array = tags.input_tags.string = True
+    tags.input_tags.two_d_array = False
+    tags.input_tags.allow_nan = True
+    if tags.classifier_tags is not None:
+        tags.classifier_tags.multi_class = False
+    return tags
+
+
+# %% ../../nbs/05a_classifiers.ipynb #5a000003
+class NgramSVM(ClassifierMixin, BaseEstimator):
     """Linear support vector machine on hashed runs of characters.
 
     Parameters
@@ -185,14 +249,19 @@ class NgramSVM:
     longest, bits : int
         As for `ngram_codes`.
     C : float
-        Cost of an error; less shrinks weights more.
+        Inverse strength of the penalty: smaller values shrink weights more.
+    unknown : float, optional
+        Score of a text of which training has seen nothing; default: nan. scikit-learn's tools need
+        a number, such as 0.
 
     Attributes
     ----------
+    classes_ : int64 (2,)
+        0 for complaint, 1 for praise.
     idf_ : float32 (2 ** bits,)
         0 for codes of fewer than two training texts.
     weights_ : float32 (2 ** bits,)
-        What one occurrence of a code adds, before the length of the text is taken out.
+        What one occurrence of a code adds, before dividing by the length of the text.
     intercept_ : float
 
     References
@@ -201,78 +270,104 @@ class NgramSVM:
     Feature hashing, ICML 2009.
     """
 
-    def __init__(self, longest: int = 4, bits: int = 20, C: float = 0.5):
-        self.longest, self.bits, self.C = longest, bits, C
+    def __init__(
+        self, longest: int = 4, bits: int = 20, C: float = 0.5, unknown: float | None = None
+    ):
+        self.longest, self.bits, self.C, self.unknown = longest, bits, C, unknown
 
-    def fit(
-        self, texts: Iterable[Any], labels: Iterable[Any], weights: np.ndarray | None = None
-    ) -> "NgramSVM":
-        """Learns from texts with labels 0 and 1, and how much each text counts; returns self.
-        ShopError: labels of one kind only, or other ones.
-        """
+    def fit(self, texts: Iterable[Any], labels: Iterable[Any], sample_weight: Any = None) -> Any:
+        """Learns from texts, labels 0 and 1, and optional weights (n,); returns self."""
         import scipy.sparse as sp
         from sklearn.svm import LinearSVC
 
-        (
-            whole("longest", self.longest, 1, 100, "NgramSVM"),
-            whole("bits", self.bits, 1, 28, "NgramSVM"),
-            number("C", self.C, above=0, most=1e12, where="NgramSVM"),
-        )
+        whole("longest", self.longest, 1, 100, "NgramSVM")
+        whole("bits", self.bits, 1, 28, "NgramSVM")
+        number("C", self.C, above=0, most=1e12, where="NgramSVM")
         texts, y = normalize(texts), labels_of("NgramSVM", labels)
-        weights = None if weights is None else floats("weights", weights, "NgramSVM")
-        if weights is not None and (
-            len(weights) != len(y) or not (np.isfinite(weights) & (weights >= 0)).all()
-        ):
-            raise ShopError(
-                f"NgramSVM: {len(weights)} weights for {len(y)} texts; needed: a finite "
-                "number of 0 or more for each"
-            )
-        if len(texts) != len(y) or len(set(y.tolist())) < 2:
-            raise ShopError(
-                f"NgramSVM: {len(texts)} texts, labels "
-                f"{np.bincount(y, minlength=2).tolist()} of 0 and 1; needed: one label a "
-                "text, and both kinds"
-            )
+        weights = checked_weights("NgramSVM", len(texts), y, sample_weight)
         codes, rows = ngram_codes(texts, self.longest, self.bits)
-        X = sp.csr_matrix(
-            (np.ones(len(codes), dtype=np.float32), (rows, codes)),
-            shape=(len(texts), 1 << self.bits),
-        )
+        ones = np.ones(len(codes), dtype=np.float32)
+        X = sp.csr_matrix((ones, (rows, codes)), shape=(len(texts), 1 << self.bits))
         X.sum_duplicates()
-        in_texts = np.bincount(X.indices, minlength=X.shape[1])
-        self.idf_ = np.where(
-            in_texts >= 2, np.log((1 + len(texts)) / (1 + in_texts)) + 1, 0
-        ).astype(np.float32)
-        length = self._length(codes, rows, len(texts))
+        self.classes_, self.idf_ = np.array([0, 1]), smooth_idf(X)
+        length = text_lengths(codes, rows, self.idf_, len(texts))
         X.data = X.data * self.idf_[X.indices] / np.repeat(length, np.diff(X.indptr))
         model = LinearSVC(C=self.C, tol=1e-2, random_state=0).fit(X, y, sample_weight=weights)
-        self.weights_, self.intercept_ = (
-            (model.coef_[0] * self.idf_).astype(np.float32),
-            float(model.intercept_[0]),
-        )
+        self.weights_ = (model.coef_[0] * self.idf_).astype(np.float32)
+        self.intercept_ = float(model.intercept_[0])
         return self
 
-    def _length(self, codes: np.ndarray, rows: np.ndarray, n: int) -> np.ndarray:
-        return np.sqrt(
-            np.maximum(np.bincount(rows, self.idf_[codes] ** 2, minlength=n), 1e-9)
-        ).astype(np.float32)
-
     def decision_function(self, texts: Iterable[Any]) -> np.ndarray:
-        """Scores (n,): above 0 praise; nan for a text of which training has seen nothing, such as
-        an empty one.
+        """Scores (n,), above 0 for praise; `unknown` for a text of which training has seen nothing,
+        such as an empty one.
         """
         if not hasattr(self, "weights_"):
-            raise ShopError("NgramSVM: call fit(texts, labels) first")
-        return self._decide(normalize(texts))
+            raise NotFitted("NgramSVM: call fit(texts, labels) first")
+        texts = normalize(texts)
+        return self.code_scores(*ngram_codes(texts, self.longest, self.bits), len(texts))
 
-    def _decide(self, texts: list[str]) -> np.ndarray:
-        """The same of texts that are normal already."""
-        return self._score(*ngram_codes(texts, self.longest, self.bits), len(texts))
-
-    def _score(self, codes: np.ndarray, rows: np.ndarray, n: int) -> np.ndarray:
-        length = self._length(codes, rows, n)
+    def code_scores(self, codes: np.ndarray, rows: np.ndarray, n: int) -> np.ndarray:
+        """Scores (n,) of n texts from what `ngram_codes` gives."""
+        length = text_lengths(codes, rows, self.idf_, n)
         score = np.bincount(rows, self.weights_[codes], minlength=n) / length + self.intercept_
-        score[length < 1e-3] = (
-            np.nan
-        )  # no run in it that training has seen twice: the least idf is 1
+        unknown = length < 1e-3  # no run that training has seen twice: the least idf is 1
+        score[unknown] = np.nan if self.unknown is None else self.unknown
         return score
+
+    def predict(self, texts: Iterable[Any]) -> np.ndarray:
+        """1 for praise, 0 for complaint, int64 (n,); unknown texts are decided by the intercept."""
+        return (np.nan_to_num(self.decision_function(texts), nan=self.intercept_) > 0).astype(int)
+
+    def __sklearn_tags__(self) -> Any:
+        return text_tags(super().__sklearn_tags__())
+
+
+# %% ../../nbs/05a_classifiers.ipynb #5a000005
+class TextClassifier(ClassifierMixin, BaseEstimator):
+    """Base of classifiers of reviews by their probability of praise.
+
+    A subclass has the parameters `sure` and `two_columns`, a method `praise_probability(texts)`,
+    and sets `classes_` when fitted.
+    """
+
+    sure: float
+    two_columns: bool
+
+    def praise_probability(self, texts: Iterable[Any]) -> np.ndarray:
+        """P(praise), float (n,)."""
+        raise NotImplementedError
+
+    def predict_proba(self, texts: Iterable[Any]) -> np.ndarray:
+        """P(praise), float (n,); with `two_columns`, float (n, 2) in the order of `classes_`.
+
+        Parameters
+        ----------
+        texts : list or Series of str
+            None, nan, empty texts, and texts of which training has seen no character (only emoji,
+            another language) have 0.5.
+
+        Raises
+        ------
+        ShopError
+            Not fitted; one text instead of many; a row that is no text, such as bytes: names the
+            row.
+        """
+        p = self.praise_probability(texts)
+        return np.column_stack((1 - p, p)) if self.two_columns else p
+
+    def predict(self, texts: Iterable[Any]) -> np.ndarray:
+        """1 for praise, 0 for complaint, -1 where neither has the probability `sure`: int64 (n,).
+        With `sure=0.5` it always decides.
+        """
+        p = self.praise_probability(texts)
+        return np.where(p >= self.sure, 1, np.where(p <= 1 - self.sure, 0, -1))
+
+    def score(
+        self, texts: Iterable[Any], labels: Iterable[Any], sample_weight: Any = None
+    ) -> float:
+        """Share of texts whose more probable class is the label, whatever `sure` is."""
+        right = (self.praise_probability(texts) >= 0.5) == labels_of(type(self).__name__, labels)
+        return float(np.average(right, weights=sample_weight))
+
+    def __sklearn_tags__(self) -> Any:
+        return text_tags(super().__sklearn_tags__())

@@ -6,19 +6,22 @@
 __all__ = [
     "Score",
     "praise_probability",
+    "flat_column",
+    "variance_components",
     "shrunken_means",
+    "has_columns",
+    "reviews_before",
     "sentiment_of",
     "over_time",
     "contradictions",
+    "design_effects",
     "class_aspects",
-    "report",
 ]
 
 # %% ../../nbs/05f_opinions.ipynb #31f324a0
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any
 
 import narwhals as nw
@@ -30,11 +33,10 @@ from scipy.stats import t as student
 from ..core.arguments import check_table, number
 from ..core.calendar import local_time, to_timestamp
 from ..core.errors import ShopError
-from ..core.section import COLORS, Context, Section
 from ..core.tables import Shop
 from ..metrics.binary import wilson
 from ..text.tokens import texts_of
-from .aspects import ASPECTS, review_aspects
+from .lexicon import ASPECTS
 
 # %% ../../nbs/05f_opinions.ipynb #51ba484a
 Score = Callable[
@@ -51,7 +53,7 @@ def praise_probability(texts: Iterable[Any], score: Score) -> np.ndarray:
     does not give one number from 0 to 1 a text; names the row, or what came back.
     """
     code, unique = pd.factorize(
-        np.array([*texts_of("praise", texts), None], dtype=object)[:-1]
+        np.array([*texts_of("praise_probability", texts), None], dtype=object)[:-1]
     )  # None keeps numpy from guessing a kind
     asked = np.array(
         [any(unicodedata.category(char)[0] not in "PZC" for char in text) for text in unique],
@@ -59,29 +61,32 @@ def praise_probability(texts: Iterable[Any], score: Score) -> np.ndarray:
     )
     out = np.full(len(unique), np.nan)
     if asked.any():
-        told = np.asarray(score(unique[asked].tolist()))
-        if told.shape != (asked.sum(),) or told.dtype.kind not in "fiub":
+        answers = np.asarray(score(unique[asked].tolist()))
+        if answers.shape != (asked.sum(),) or answers.dtype.kind not in "fiub":
             raise ShopError(
-                f"score: asked of {asked.sum()} texts it gave {told.dtype} of shape "
-                f"{told.shape}; needed: one probability of praise a text, as in "
+                f"score: asked of {asked.sum()} texts it gave {answers.dtype} of shape "
+                f"{answers.shape}; needed: one probability of praise a text, as in "
                 "predict_proba(texts)[:, 1] of scikit-learn"
             )
-        wrong = np.flatnonzero((told < 0) | (told > 1))
+        wrong = np.flatnonzero((answers < 0) | (answers > 1))
         if len(wrong):
             raise ShopError(
-                f"score: {told[wrong[0]]:g} for the text {unique[asked][wrong[0]][:40]!r}; "
+                f"score: {answers[wrong[0]]:g} for the text {unique[asked][wrong[0]][:40]!r}; "
                 "allowed: 0 to 1, the probability of praise"
             )
-        out[asked] = told
+        out[asked] = answers
     return out[code]
 
 
 # %% ../../nbs/05f_opinions.ipynb #cc0a6627
-_Z = float(norm.ppf(0.975))
+def flat_column(where: str, values: Any) -> pd.Series:
+    """A column as a Series with an index of its own.
 
-
-def _flat(where: str, values: Any) -> pd.Series:
-    """A column as a Series with an index of its own; ShopError where it is no column."""
+    Raises
+    ------
+    ShopError
+        It is no column, or its values are of kinds that cannot be compared; `where` is named.
+    """
     if (
         isinstance(values, str | bytes)
         or not isinstance(values, Iterable)
@@ -89,7 +94,7 @@ def _flat(where: str, values: Any) -> pd.Series:
     ):
         raise ShopError(
             f"{where}: a {type(values).__name__} was given; needed: a list, a Series or an "
-            "array with one value a row"
+            "array with one value per row"
         )
     values = values if hasattr(values, "dtype") else list(values)
     try:
@@ -98,9 +103,7 @@ def _flat(where: str, values: Any) -> pd.Series:
             if isinstance(values, pd.Series)
             else pd.Series(values, dtype=None if len(values) else object)
         )
-        column.groupby(
-            column, observed=True
-        ).size()  # values that can be told apart and put in order
+        column.groupby(column, observed=True).size()  # fails where values cannot be compared
     except (TypeError, ValueError) as error:
         raise ShopError(
             f"{where}: values of which a column cannot be made, or that have no order "
@@ -109,75 +112,120 @@ def _flat(where: str, values: Any) -> pd.Series:
     return column
 
 
-def shrunken_means(scores: Any, groups: Any, prior: float | None = None) -> pd.DataFrame:
-    """The mean score of each group, pulled to the mean of all by as much as its few reviews leave
-    to luck (empirical Bayes, normal and normal).
-
-    Parameters
-    ----------
-    scores, groups : (n,)
-        Probabilities, 0 to 1, and what each is about, an item or a user. A row without a group is
-        left out; a null score counts for nothing.
-    prior : float, optional
-        Mean to pull to; default: that of the groups, each by how well it is known.
-
-    Returns
-    -------
-    DataFrame by group
-        `n`, `mean`, `shrunken_means`, `low` and `high` (95 %, within 0 to 1); without a score `n` is 0,
-        `mean` null, and the group is at the prior. `attrs` hold `prior` and the variances `within`
-        and `between` by moments, the latter at least 0. Where it is 0, as when all scores are
-        equal, everybody is at the prior; so too where no group has two scores, since luck and
-        difference cannot be told apart. One group is at its own mean. `ShopError`: columns of
-        different lengths, or a score or prior that is no number from 0 to 1. Sources: Efron and
-        Morris, Data analysis using Stein's estimator, JASA 1975; Casella, An introduction to
-        empirical Bayes data analysis, The American Statistician 1985.
-    """
+def _scores(scores: Any, prior: float | None) -> np.ndarray:
+    """Scores as float (n,), null ones nan, checked to be within 0 and 1."""
     if prior is not None:
-        number("prior", prior, 0, 1, where="shrunk")
-    key, column = _flat("shrunk, groups", groups), _flat("shrunk, scores", scores)
+        number("prior", prior, 0, 1, where="shrunken_means")
+    column = flat_column("shrunken_means, scores", scores)
     try:
         score = column.astype("Float64").to_numpy(float, na_value=np.nan)
     except (TypeError, ValueError):
         raise ShopError(
-            f"shrunk: scores of kind {column.dtype}, the first {column.iloc[0]!r}; needed: "
-            "numbers from 0 to 1"
+            f"shrunken_means: scores of kind {column.dtype}, the first {column.iloc[0]!r}; "
+            "needed: numbers from 0 to 1"
         ) from None
+    if ((score < 0) | (score > 1)).any():
+        raise ShopError(
+            f"shrunken_means: scores from {np.nanmin(score, initial=1):g} to "
+            f"{np.nanmax(score, initial=0):g}; allowed: 0 to 1, such as probabilities, or "
+            "(stars - 1) / 4"
+        )
+    return score
+
+
+# %% ../../nbs/05f_opinions.ipynb #5f1e0003
+def variance_components(
+    n: np.ndarray, mean: np.ndarray, squares: float, prior: float | None
+) -> tuple[float, float]:
+    """The variance of scores within groups and of true means between groups, by moments.
+
+    Parameters
+    ----------
+    n : float (k,)
+        Scores of each group, above 0.
+    mean : float (k,)
+        Their means.
+    squares : float
+        Squared distances of all scores to the mean of their group, summed.
+    prior : float, optional
+        A known mean of all groups; default: it is estimated, which costs a degree of freedom.
+
+    Returns
+    -------
+    (float, float)
+        `within` and `between`; the latter is 0 where groups differ no more than by chance, or where
+        no group has two scores, since chance and difference cannot be told apart there.
+    """
+    total, k, own = n.sum(), len(n), prior is None
+    centre = prior if not own else np.average(mean, weights=n) if k else 0.5
+    spread = (n * (mean - centre) ** 2).sum()
+    if total <= k:
+        return float(spread / max(k - own, 1)), 0.0
+    within = float(squares / (total - k))
+    free = total - own * (n**2).sum() / total
+    if free <= 1e-9:
+        return within, 0.0
+    return within, max(float((spread - (k - own) * within) / free), 0.0)
+
+
+# %% ../../nbs/05f_opinions.ipynb #5f1e0006
+_Z = float(norm.ppf(0.975))
+
+
+def shrunken_means(scores: Any, groups: Any, prior: float | None = None) -> pd.DataFrame:
+    """The mean score of each group, pulled towards the mean of all groups: the fewer scores, the
+    more (empirical Bayes, normal scores and normal means).
+
+    Parameters
+    ----------
+    scores, groups : (n,)
+        Probabilities, 0 to 1, and what each is about, an item or a user. Rows without a group are
+        left out; null scores are not counted.
+    prior : float, optional
+        Mean to pull to; default: that of the groups, each weighted by its precision.
+
+    Returns
+    -------
+    DataFrame by group
+        `n`, `mean`, `shrunken_mean`, `low` and `high` (95 %, within 0 to 1). A group without a
+        score has `n` 0, a null `mean`, and is at the prior. `attrs` hold `prior` and the variances
+        `within` and `between` of `variance_components`. Where `between` is 0, as when all scores
+        are equal, every group is at the prior. A single group is at its own mean.
+
+    Raises
+    ------
+    ShopError
+        Columns of different lengths, or a score or prior that is no number from 0 to 1.
+
+    References
+    ----------
+    Efron and Morris, Data analysis using Stein's estimator, JASA 1975; Casella, An introduction to
+    empirical Bayes data analysis, The American Statistician 1985.
+    """
+    score, key = _scores(scores, prior), flat_column("shrunken_means, groups", groups)
     if len(score) != len(key):
         raise ShopError(
-            f"shrunk: {len(score)} scores and {len(key)} groups; needed: one of each a row"
+            f"shrunken_means: {len(score)} scores and {len(key)} groups; needed: one of each per "
+            "row"
         )
-    if ((score < 0) | (score > 1)).any() or not (prior is None or 0 <= prior <= 1):
-        raise ShopError(
-            f"shrunk: scores from {np.nanmin(score, initial=1):g} to "
-            f"{np.nanmax(score, initial=0):g}, prior = {prior!r}; allowed: 0 to 1, such as "
-            "probabilities, or (stars - 1) / 4"
-        )
-    grouped, own = pd.Series(score).groupby(key, observed=True), prior is None
+    grouped = pd.Series(score).groupby(key, observed=True)
     n, mean = grouped.count(), grouped.mean()
-    m, x, between, within, unsure = n[n > 0].to_numpy(float), mean[n > 0].to_numpy(), 0.0, 0.0, 0.0
-    total, k = m.sum(), len(m)
-    centre = float(prior) if not own else np.average(x, weights=m) if k else 0.5
-    spread = (m * (x - centre) ** 2).sum()
-    if total > k:
-        within = float(((score - grouped.transform("mean")) ** 2).sum() / (total - k))
-        free = total - own * (m**2).sum() / total
-        between = max(float((spread - (k - own) * within) / free), 0.0) if free > 1e-9 else 0.0
-    else:
-        within = float(spread / max(k - own, 1))
-    if own and within + between > 0:
+    m, x = n[n > 0].to_numpy(float), mean[n > 0].to_numpy()
+    squares = ((score - grouped.transform("mean")) ** 2).sum()
+    within, between = variance_components(m, x, squares, prior)
+    unsure = 0.0  # variance of the centre itself
+    centre = float(prior) if prior is not None else np.average(x, weights=m) if len(m) else 0.5
+    if prior is None and within + between > 0:
         weight = 1 / (between + within / m)
         centre, unsure = np.average(x, weights=weight), 1 / weight.sum()
     pull = n * between / (n * between + within) if between > 0 else n * 0.0
-    value, half = (
-        centre + pull * (mean - centre).fillna(0.0),
-        _Z * np.sqrt((1 - pull) * between + (1 - pull) ** 2 * unsure),
-    )
+    value = centre + pull * (mean - centre).fillna(0.0)
+    half = _Z * np.sqrt((1 - pull) * between + (1 - pull) ** 2 * unsure)
     table = pd.DataFrame(
         {
             "n": n,
             "mean": mean,
-            "shrunk": value,
+            "shrunken_mean": value,
             "low": (value - half).clip(0, 1),
             "high": (value + half).clip(0, 1),
         }
@@ -190,15 +238,16 @@ def shrunken_means(scores: Any, groups: Any, prior: float | None = None) -> pd.D
 _COLUMNS = ["user_id", "item_id", "ts", "rating", "text"]
 
 
-def _has(frame: Any, *names: str) -> bool:
+def has_columns(frame: Any, *names: str) -> bool:
+    """Whether a frame of any engine is there and has all these columns."""
     return frame is not None and {*names} <= {*nw.from_native(frame).collect_schema().names()}
 
 
-def _known(shop: Shop, as_of: int | str | None) -> pd.DataFrame:
+def reviews_before(shop: Shop, as_of: int | str | None) -> pd.DataFrame:
     """The reviews before `as_of` as pandas with all columns of the contract, null where the shop
     has none.
     """
-    names = [name for name in _COLUMNS if _has(shop.reviews, name)]
+    names = [name for name in _COLUMNS if has_columns(shop.reviews, name)]
     table = (
         nw.from_native(shop.reviews).select(*names).lazy().collect().to_pandas()
         if names
@@ -218,7 +267,7 @@ def _known(shop: Shop, as_of: int | str | None) -> pd.DataFrame:
 def sentiment_of(
     shop: Shop, score: Score, of: str = "item", as_of: int | str | None = None
 ) -> pd.DataFrame:
-    """`shrunken_means` of the reviews of each item, or by each user, and `empty`, how many of them say
+    """`shrunken_means` of the reviews of each item or user, and `empty`, how many reviews say
     nothing: a pandas table by id.
 
     Parameters
@@ -234,13 +283,13 @@ def sentiment_of(
         not isinstance(of, str)
         or of not in ("item", "user")
         or shop.reviews is not None
-        and not _has(shop.reviews, f"{of}_id")
+        and not has_columns(shop.reviews, f"{of}_id")
     ):
         raise ShopError(
             f"sentiment_of: of = {of!r}; allowed: 'item' or 'user', with a column item_id "
             "or user_id in the reviews (columns.toml may name it)"
         )
-    table = _known(shop, as_of)
+    table = reviews_before(shop, as_of)
     key, p = table[f"{of}_id"], praise_probability(table["text"], score)
     out = shrunken_means(p, key)
     return out.assign(
@@ -266,7 +315,7 @@ def over_time(
             f"over_time: freq = {freq!r}; allowed: 'D', 'W-MON' and other weekdays, 'MS', "
             "'QS', 'YS'"
         )
-    table = _known(shop, as_of)
+    table = reviews_before(shop, as_of)
     p = praise_probability(table["text"], score)
     keep = table["ts"].notna().to_numpy(bool) & ~np.isnan(p)
     start = pd.DatetimeIndex(
@@ -303,10 +352,10 @@ def contradictions(reviews: Any, score: Score, sure: float = 0.9) -> pd.DataFram
         isinstance(sure, bool)
         or not isinstance(sure, int | float | np.number)
         or not 0.5 < sure < 1
-        or not _has(reviews, "text")
+        or not has_columns(reviews, "text")
     ):
         raise ShopError(
-            f"contradictions: sure = {sure!r}, {'with' if _has(reviews, 'text') else 'no'} "
+            f"contradictions: sure = {sure!r}, {'with' if has_columns(reviews, 'text') else 'no'} "
             "column 'text'; needed: above 0.5 and below 1, and reviews with text and rating"
         )
     table = (
@@ -322,7 +371,7 @@ def contradictions(reviews: Any, score: Score, sure: float = 0.9) -> pd.DataFram
     )
     against = np.where(stars >= 4, 1 - p, np.where(stars <= 2, p, np.nan))
     return (
-        table.assign(praise=p, _against=against)[against > sure]
+        table.assign(praise_probability=p, _against=against)[against > sure]
         .sort_values("text", kind="stable")
         .sort_values("_against", ascending=False, kind="stable")
         .drop(columns="_against")
@@ -330,58 +379,21 @@ def contradictions(reviews: Any, score: Score, sure: float = 0.9) -> pd.DataFram
 
 
 # %% ../../nbs/05f_opinions.ipynb #99214375
-def class_aspects(
-    spoken: pd.DataFrame, classes: Any, writers: Any = None, level: float = 0.95
-) -> pd.DataFrame:
-    """What the classes praise: a row a class and aspect, the shares with intervals by Wilson, the
-    difference from the rest with Newcombe's.
-
-    Parameters
-    ----------
-    spoken : DataFrame
-        As `review_aspects` gives it: `row`, `aspect`, `polarity`. Clauses without polarity are left
-        out.
-    classes, writers : (n reviews,)
-        The class of who wrote each review, and who it was, in the order of the reviews (so `row` is
-        a place in it). Null classes are left out, and are not in the rest. What one writer says of
-        an aspect is alike, so for intervals a clause counts for less than one by as much as the
-        data say; default: each review is a writer's.
-    level : float
-        Of the intervals, each by itself.
-
-    Returns
-    -------
-    DataFrame
-        `class`, `aspect`; `n` clauses, share of `praise_probability`, `low`, `high`; `rest_n` and `rest`, those
-        of the other classes; `difference`, `praise_probability` less `rest`, with `difference_low` and
-        `difference_high`. Null where there are no clauses; with one class there is no rest. Classes
-        as a categorical has them, or sorted. `ShopError`: what does not fit together. Sources:
-        Newcombe, Statistics in Medicine 1998, method 10 (differences); Rao and Scott, A simple
-        method for the analysis of clustered binary data, Biometrics 1992.
-    """
-    if not {"row", "aspect", "polarity"} <= set(spoken) or not 0 < level < 1:
-        raise ShopError(
-            f"class_aspects: columns {', '.join(map(str, spoken))}, level = {level!r}; "
-            "needed: row, aspect and polarity, and above 0 and below 1"
-        )
-    column, rows = _flat("class_aspects, classes", classes), spoken["row"].to_numpy(dtype=int)
+def _clause_table(spoken: pd.DataFrame, column: pd.Series, writers: Any) -> pd.DataFrame:
+    """The clauses with polarity and class: `class`, `aspect`, `who`, `y` (0 or 1)."""
     who = (
         pd.Series(range(len(column)))
         if writers is None
-        else _flat("class_aspects, writers", writers)
+        else flat_column("class_aspects, writers", writers)
     )
+    rows = spoken["row"].to_numpy(dtype=int)
     if len(who) != len(column) or len(rows) and not 0 <= rows.min() <= rows.max() < len(column):
         raise ShopError(
             f"class_aspects: {len(column)} classes, {len(who)} writers, rows up to "
             f"{rows.max(initial=-1)}; needed: one class and writer for each review that "
             "review_aspects got"
         )
-    names = (
-        list(column.cat.categories)
-        if isinstance(column.dtype, pd.CategoricalDtype)
-        else sorted(column.dropna().unique().tolist())
-    )
-    said = pd.DataFrame(
+    clauses = pd.DataFrame(
         {
             "class": column.astype(object).take(rows).array,
             "aspect": spoken["aspect"].astype(object).array,
@@ -389,31 +401,91 @@ def class_aspects(
             "y": spoken["polarity"].astype("Float64").array,
         }
     ).dropna(subset=["class", "y"])
-    said["who"] = said["who"].where(
-        said["who"].notna(), -1 - said.index.to_series()
-    )  # unknown writers are different ones
-    grid = pd.MultiIndex.from_product(
-        [names, [*ASPECTS, *sorted(set(said["aspect"]) - set(ASPECTS))]], names=["class", "aspect"]
+    unknown = -1 - clauses.index.to_series()  # unknown writers are different ones
+    clauses["who"] = clauses["who"].where(clauses["who"].notna(), unknown)
+    return clauses.astype({"y": float})
+
+
+def design_effects(clauses: pd.DataFrame) -> pd.Series:
+    """By how much clauses of one writer on an aspect are alike: a Series by aspect, 1 or more.
+
+    The variance of a share is so many times that of independent clauses (Rao and Scott 1992).
+
+    Parameters
+    ----------
+    clauses : DataFrame
+        `class`, `aspect`, `who` and `y`, 0 or 1.
+    """
+    group = clauses.groupby(["class", "aspect"])["y"]
+    off = clauses.assign(off=clauses["y"] - group.transform("mean"))
+    by_writer = off.groupby(["aspect", "class", "who"], sort=False)["off"].sum().pow(2)
+    alone = off["off"].pow(2).groupby(off["aspect"]).sum()
+    return (by_writer.groupby("aspect").sum() / alone.where(alone > 0)).clip(lower=1).fillna(1.0)
+
+
+# %% ../../nbs/05f_opinions.ipynb #5f1e0009
+def class_aspects(
+    spoken: pd.DataFrame, classes: Any, writers: Any = None, level: float = 0.95
+) -> pd.DataFrame:
+    """What each class praises: one row per class and aspect, with Wilson intervals of the shares
+    and Newcombe's of the difference from the rest.
+
+    Parameters
+    ----------
+    spoken : DataFrame
+        As `review_aspects` gives it: `row`, `aspect`, `polarity`. Clauses without polarity are left
+        out.
+    classes, writers : (n reviews,)
+        The class of the author of each review, and the author, in the order of the reviews (`row`
+        is a position in it). Reviews with a null class are left out, of the rest too. A writer's
+        clauses on one aspect are alike, so for intervals each counts as less than one clause, by
+        `design_effects`; default: each review has its own writer.
+    level : float
+        Of the intervals, each by itself.
+
+    Returns
+    -------
+    DataFrame
+        `class`, `aspect`; `n` clauses, the share `praise` of them that praise, `low`, `high`;
+        `rest_n` and `rest`, the same of the other classes; `difference`, `praise` less `rest`, with
+        `difference_low` and `difference_high`. Null where there are no clauses; with one class
+        there is no rest. Classes in the order of a categorical, else sorted.
+
+    Raises
+    ------
+    ShopError
+        Missing columns, columns of different lengths, or a level that is not between 0 and 1.
+
+    References
+    ----------
+    Newcombe, Statistics in Medicine 1998, method 10 (differences); Rao and Scott, A simple method
+    for the analysis of clustered binary data, Biometrics 1992.
+    """
+    if not {"row", "aspect", "polarity"} <= set(spoken) or not 0 < level < 1:
+        raise ShopError(
+            f"class_aspects: columns {', '.join(map(str, spoken))}, level = {level!r}; "
+            "needed: row, aspect and polarity, and above 0 and below 1"
+        )
+    column = flat_column("class_aspects, classes", classes)
+    names = (
+        list(column.cat.categories)
+        if isinstance(column.dtype, pd.CategoricalDtype)
+        else sorted(column.dropna().unique().tolist())
     )
-    by = said.astype({"y": float}).groupby(["class", "aspect"])["y"]
-    said["off"] = said["y"].astype(float) - by.transform("mean")
-    luck = said.assign(square=said["off"] ** 2).groupby("aspect")["square"].sum()
-    alike = said.groupby(["aspect", "class", "who"], sort=False)["off"].sum().pow(2).groupby(
-        "aspect"
-    ).sum() / luck.where(luck > 0)
-    weigh = 1 / grid.get_level_values("aspect").map(alike.clip(lower=1)).to_series(
-        index=grid
-    ).fillna(1.0).to_numpy(float)
-    count = by.agg(["size", "sum"]).reindex(grid, fill_value=0)
+    clauses = _clause_table(spoken, column, writers)
+    aspects = [*ASPECTS, *sorted(set(clauses["aspect"]) - set(ASPECTS))]
+    grid = pd.MultiIndex.from_product([names, aspects], names=["class", "aspect"])
+    effects = design_effects(clauses).reindex(grid.get_level_values("aspect")).fillna(1.0)
+    weight = 1 / effects.to_numpy(float)
+    count = clauses.groupby(["class", "aspect"])["y"].agg(["size", "sum"])
+    count = count.reindex(grid, fill_value=0)
     rest = count.groupby(level="aspect").transform("sum") - count
     share, other = ((part["sum"] / part["size"]).to_numpy() for part in (count, rest))
     (low, high), (rest_low, rest_high) = (
-        wilson(part["sum"] * weigh, part["size"] * weigh, level) for part in (count, rest)
+        wilson(part["sum"] * weight, part["size"] * weight, level) for part in (count, rest)
     )
-    down, up = (
-        np.sqrt((share - low) ** 2 + (rest_high - other) ** 2),
-        np.sqrt((high - share) ** 2 + (other - rest_low) ** 2),
-    )
+    down = np.sqrt((share - low) ** 2 + (rest_high - other) ** 2)
+    up = np.sqrt((high - share) ** 2 + (other - rest_low) ** 2)
     return pd.DataFrame(
         {
             "n": count["size"].astype("int64"),
@@ -428,304 +500,3 @@ def class_aspects(
         },
         index=grid,
     ).reset_index()
-
-
-# %% ../../nbs/05f_opinions.ipynb #d3d6c8a8
-_NAMES = {
-    "quality": "质量",
-    "delivery": "物流",
-    "price": "价格",
-    "service": "服务",
-    "packaging": "包装",
-    "look": "外观",
-}
-_LEAST = 20  # clauses of a class on an aspect, below which the page names no share
-
-
-def _classes(table: pd.DataFrame, ctx: Context) -> pd.Series:
-    """The value class (in English, in whatever language the report is) of who wrote each review,
-    the one with the most reviews first; all one class where no writer's is known.
-    """
-    known = ctx.results.get("value")
-    own = pd.Series("all customers", index=table.index, dtype=object)
-    if (
-        isinstance(known, pd.DataFrame)
-        and {"user_id", "class_en"} <= set(known)
-        and table["user_id"].isin(known["user_id"]).any()
-    ):
-        own = (
-            table["user_id"]
-            .map(known.drop_duplicates("user_id").set_index("user_id")["class_en"])
-            .astype(object)
-        )
-        own = own.where(own.notna(), "no order known")
-    return own.astype(pd.CategoricalDtype(own.value_counts().index))
-
-
-def _say_classes(
-    section: Section, spoken: pd.DataFrame, classes: pd.Series, who: pd.Series, ctx: Context
-) -> pd.DataFrame:
-    words, known = (
-        {"all customers": "全部客户", "no order known": "无订单记录"},
-        ctx.results.get("value"),
-    )
-    if isinstance(known, pd.DataFrame) and {"class_en", "class_zh"} <= set(known):
-        words |= dict(zip(known["class_en"], known["class_zh"]))
-    found = class_aspects(spoken, classes, who).assign(
-        shown=lambda rows: (
-            rows["aspect"]
-            if ctx.lang == "en"
-            else rows["aspect"].map(_NAMES).fillna(rows["aspect"])
-        ),
-        name=lambda rows: (
-            rows["class"] if ctx.lang == "en" else rows["class"].astype(object).replace(words)
-        ),
-    )
-    enough, rows = found["n"] >= _LEAST, []
-    strict = class_aspects(spoken, classes, who, 1 - 0.05 / max(enough.sum(), 1))
-    apart = strict.loc[
-        enough & ((strict["difference_low"] > 0) | (strict["difference_high"] < 0))
-    ].index
-    for name, part in found.groupby("name", sort=False):  # over classes
-        known = part[part["n"] >= _LEAST]
-        best = known.sort_values("low", ascending=False, kind="stable").head(
-            min(2, len(known) // 2)
-        )
-        worst = known.drop(best.index).sort_values("high", kind="stable").head(len(best))
-        cells = [
-            [
-                f"{row.shown} {row.praise:.0%} ({row.low:.0%}–{row.high:.0%})"
-                for row in some.itertuples()
-            ]
-            for some in (best, worst)
-        ]
-        cells.append(
-            [
-                f"{row.shown} {100 * row.difference:+.0f}"
-                for row in part[part.index.isin(apart)].itertuples()
-            ]
-        )
-        rows.append(
-            (name, f"{part['n'].sum():,}", *(ctx.t(", ", "，").join(cell) or "–" for cell in cells))
-        )
-    section.head(
-        ctx.t("What each value class praises and complains of", "各类客户称赞什么、抱怨什么")
-    )
-    section.table(
-        "opinions_classes",
-        found.drop(columns=["shown", "name"]),
-        ctx.t(
-            (
-                f"Share of praise among the clauses on an aspect (95 %), from {_LEAST} on. "
-                f"“Unlike the rest” is what stands out among {enough.sum()} comparisons. Who "
-                "writes is not who buys"
-            ),
-            (
-                f"各方面评价句中的好评占比（95% 区间），至少 {_LEAST} 句；"
-                f"“与其他类别之差”仅列出在 {enough.sum()} 次比较下仍显著者。"
-                "写评价的人不等于全部买家"
-            ),
-        ),
-        pd.DataFrame(
-            rows,
-            columns=ctx.t(
-                "class;clauses;praises most;praises least;unlike the rest, points",
-                "客户类别;评价句数;最满意;最不满意;与其他类别之差（百分点）",
-            ).split(";"),
-        ),
-    )
-    if enough.any():
-        field = (
-            (100 * found["praise"].where(enough))
-            .groupby([found["name"], found["shown"]], sort=False)
-            .first()
-            .unstack(sort=False)
-        )
-
-        def draw(axes):
-            import seaborn as sns
-
-            sns.heatmap(
-                field, annot=True, fmt=".0f", cmap="RdBu", vmin=0, vmax=100, cbar=False, ax=axes
-            ).set(xlabel="", ylabel="")
-
-        section.picture(
-            "opinions_classes",
-            draw,
-            ctx.t(
-                (
-                    "Of 100 clauses that a class writes on an aspect, how many praise; empty "
-                    "where too few are written."
-                ),
-                "每 100 句评价中称赞的句数；句数太少处留空。",
-            ),
-            size=(5.2, 1 + 0.32 * len(field)),
-        )
-    return found.drop(columns=["shown", "name"])
-
-
-# %% ../../nbs/05f_opinions.ipynb #e13613d8
-def _say_items(section: Section, items: pd.DataFrame, shop: Shop, ctx: Context) -> None:
-    known = (
-        items[items["n"] > 0]
-        .sort_values(["shrunk", "n"], ascending=False, kind="stable")
-        .reset_index()
-    )
-    some, known["title"] = min(5, len(known) // 2), known["item_id"].astype(str)
-    if _has(shop.products, "item_id", "title"):
-        goods = (
-            nw.from_native(shop.products)
-            .select("item_id", "title")
-            .lazy()
-            .collect()
-            .to_pandas()
-            .drop_duplicates("item_id")
-        )
-        known["title"] = (
-            known["item_id"].map(goods.set_index("item_id")["title"]).fillna(known["title"])
-        )
-    if some:
-        shown = pd.DataFrame(
-            [
-                (row.title, f"{row.n:,}", f"{row.shrunk:.0%} ({row.low:.0%}–{row.high:.0%})")
-                for row in pd.concat([known.head(some), known.tail(some)]).itertuples()
-            ],
-            columns=ctx.t("item;reviews;praise (95 %)", "商品;评价数;好评概率（95% 区间）").split(
-                ";"
-            ),
-        )
-        section.head(ctx.t("The best and the worst items", "评价最好与最差的商品"))
-        section.table(
-            "opinions_items",
-            known,
-            ctx.t(
-                (
-                    f"The {some} best and the {some} worst, pulled to the mean of all by how "
-                    "few reviews they have"
-                ),
-                f"最好与最差的各 {some} 件；评价越少，越向总体均值收缩",
-            ),
-            shown,
-        )
-
-
-def report(
-    shop: Shop,
-    ctx: Context,
-    score: Score,
-    aspects: Callable[[list[str]], pd.DataFrame] = review_aspects,
-) -> Section:
-    """The report's section: how much of what customers write is praise, over time, by value class,
-    by item, and where stars and text disagree.
-
-    No review at or after the `as_of` of `ctx` is used; without reviews that say something, one
-    sentence says so. Classes are those of `ctx.results['value']`; without, all customers are one.
-    `score` is as for `praise_probability`, asked once for each different text; `aspects` gives a table as
-    `review_aspects` does. Tables `opinions_time`, `opinions_classes`, `opinions_items`,
-    `contradictions`, pictures `opinions_time`, `opinions_classes`, less where the reviews carry
-    less. Leaves in `ctx.results['opinions']` a dict: `items` and `users` (`sentiment_of`), `time`,
-    `classes`, `contradictions`; what cannot be said is not in it.
-    """
-    section, table, day = (
-        Section("opinions", ctx.t("What customers write", "客户评价")),
-        _known(shop, ctx.as_of),
-        ctx.day(ctx.as_of),
-    )
-    texts = texts_of("reviews, text", table["text"])
-    p = praise_probability(texts, score)
-    found = ctx.results["opinions"] = {}
-    n, before, again = (
-        int((~np.isnan(p)).sum()),
-        replace(shop, reviews=table),
-        pd.Series(p, index=texts).groupby(level=0).first().reindex,
-    )
-    if not n:
-        section.say(
-            ctx.t(
-                (
-                    f"There were no reviews with a text before {day}, so nothing is said about "
-                    "what customers write."
-                ),
-                f"{day} 之前没有带文字的评价，因此不对客户评价作任何说明。",
-            )
-        )
-        return section
-    section.say(
-        ctx.t(
-            (
-                f"{n:,} reviews with a text before {day}; the mean probability that one is "
-                f"praise is {np.nanmean(p):.0%}. {len(p) - n:,} more said nothing."
-            ),
-            (
-                f"{day} 之前有 {n:,} 条带文字的评价，平均好评概率为 {np.nanmean(p):.0%}；另有 "
-                f"{len(p) - n:,} 条没有内容。"
-            ),
-        )
-    )
-    found["time"] = time = over_time(
-        before, again, "MS" if table["ts"].max() - table["ts"].min() > 90 * 86400 else "W-MON"
-    )
-    if (time["n"] > 1).sum() > 1:
-
-        def draw(axes):
-            axes.fill_between(
-                time.index, time["low"], time["high"], color=COLORS[0], alpha=0.2, linewidth=0
-            )
-            axes.plot(time.index, time["mean"], "o-", color=COLORS[0], markersize=4)
-            axes.set_ylabel(ctx.t("probability of praise", "平均好评概率"))
-
-        section.table(
-            "opinions_time",
-            time.reset_index(),
-            ctx.t("Praise by period", "各期好评概率"),
-            time.head(0),
-        )
-        section.picture(
-            "opinions_time",
-            draw,
-            ctx.t(
-                (
-                    "The mean probability of praise by month or week, with its 95 % interval; "
-                    "the first and the last may be cut."
-                ),
-                "按月或周的平均好评概率及 95% 区间；首尾两期可能不完整。",
-            ),
-            size=(5.2, 2.4),
-        )
-    spoken = aspects(texts)
-    if spoken["polarity"].notna().any():
-        found["classes"] = _say_classes(
-            section, spoken, _classes(table, ctx), table["user_id"], ctx
-        )
-    found |= {
-        f"{of}s": sentiment_of(before, again, of)
-        for of in ("item", "user")
-        if table[f"{of}_id"].notna().any()
-    }
-    if "items" in found:
-        _say_items(section, found["items"], shop, ctx)
-    if pd.to_numeric(table["rating"], errors="coerce").notna().any():
-        found["contradictions"] = odd = contradictions(table, again)
-        section.head(ctx.t("Stars and text disagree", "评分与文字矛盾"))
-        section.say(
-            ctx.t(
-                (
-                    f"{len(odd):,} reviews give 4 or 5 stars and complain, or 1 or 2 and "
-                    "praise, where the model is sure at 90 %. Somebody should read them."
-                ),
-                (
-                    f"有 {len(odd):,} 条评价给 4–5 星却在抱怨，或给 1–2 星却在称赞（模型把握在 "
-                    "90% 以上），建议人工阅读。"
-                ),
-            )
-        )
-        if len(odd):
-            section.table(
-                "contradictions",
-                odd,
-                ctx.t("The most certain ones", "其中最确定的几条"),
-                odd.head(5)[["rating", "praise", "text"]]
-                .assign(rating=odd["rating"].astype(str), praise=odd["praise"].map("{:.0%}".format))
-                .set_axis(ctx.t("stars;praise;text", "评分;好评概率;文字").split(";"), axis=1),
-            )
-    return section

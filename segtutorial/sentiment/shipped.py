@@ -11,7 +11,6 @@ __all__ = [
     "shop_texts",
     "train_default",
     "load",
-    "report",
 ]
 
 # %% ../../nbs/05_sentiment.ipynb #02afffb7
@@ -27,28 +26,38 @@ import pandas as pd
 
 from ..core.datasets import fetch_reviews
 from ..core.errors import ShopError
-from ..core.section import Context, Section
 from ..core.tables import Shop
 from ..simulation.grammar import write_reviews
 from ..simulation.market import CATEGORIES, key_of
 from ..simulation.phrases import NOUNS
 from ..text.tokens import normalize
-from . import opinions
-from .aspects import aspect_texts, review_aspects
-from .classifiers import distinct
+from .aspects import aspect_texts
+from .classifiers import TextClassifier, distinct
 from .ensemble import SentimentModel
 from .negation import lessons
 
 
 # %% ../../nbs/05_sentiment.ipynb #b919fd05
-class SnowModel:
-    """SnowNLP's sentiment with the methods of `SentimentModel`: slow, not calibrated, and 0.5 for
-    texts that hold nothing that it could read.
+class SnowModel(TextClassifier):
+    """SnowNLP's sentiment as it is delivered, with the methods of `SentimentModel`: slow, not
+    calibrated, and 0.5 for texts that hold nothing that it could read.
+
+    Parameters
+    ----------
+    sure, two_columns : float, bool
+        As for `SentimentModel`.
     """
 
-    sure = 0.8
+    classes_ = np.array([0, 1])
 
-    def predict_proba(self, texts: Iterable[Any]) -> np.ndarray:
+    def __init__(self, sure: float = 0.8, two_columns: bool = False):
+        self.sure, self.two_columns = sure, two_columns
+
+    def fit(self, texts: Iterable[Any] = (), labels: Iterable[Any] = ()) -> "SnowModel":
+        """Learns nothing, since SnowNLP is trained; returns self."""
+        return self
+
+    def praise_probability(self, texts: Iterable[Any]) -> np.ndarray:
         """SnowNLP's score of each text, float (n,). ShopError names a row that is no text."""
         from snownlp import SnowNLP
 
@@ -58,13 +67,16 @@ class SnowModel:
 
     def log_odds(self, texts: Iterable[Any]) -> np.ndarray:
         """Log-odds of the score, within ±14."""
-        p = np.clip(self.predict_proba(texts), 1e-6, 1 - 1e-6)
+        p = np.clip(self.praise_probability(texts), 1e-6, 1 - 1e-6)
         return np.log(p / (1 - p))
 
-    def predict(self, texts: Iterable[Any]) -> np.ndarray:
-        """1, 0, or -1 where the score is between 0.2 and 0.8."""
-        p = self.predict_proba(texts)
-        return np.where(p >= self.sure, 1, np.where(p <= 1 - self.sure, 0, -1))
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        return tags
 
 
 # %% ../../nbs/05_sentiment.ipynb #3acd5794
@@ -178,20 +190,3 @@ def load(path: str | Path | None = None) -> Any:
         SnowNLP on both published sets; a test holds it to that.
     """
     return _shipped() if path is None else SentimentModel.load(path)
-
-
-# %% ../../nbs/05_sentiment.ipynb #d36a3444
-def report(shop: Shop, ctx: Context) -> Section:
-    """The report's section on what customers write: praise and complaint by value class and aspect,
-    over time, and where stars and text contradict.
-
-    The model is `ctx.results["sentiment_model"]` where something has put one there, else the
-    shipped one. A shop without reviews gets one sentence that says so.
-    """
-
-    def score(texts: Iterable[Any]) -> np.ndarray:
-        return (ctx.results.get("sentiment_model") or load()).predict_proba(texts)
-
-    section = opinions.report(shop, ctx, score, review_aspects)
-    section.key = "sentiment"
-    return section

@@ -408,15 +408,15 @@ FAULTS = [
         ("opinions are not shrunk", "shrunken_means", "centre + pull * _1", "centre + _1"),
         (
             "within-group variance has too many degrees of freedom",
-            "shrunken_means",
-            "float(_1.sum() / (total - k))",
-            "float(_1.sum() / total)",
+            "variance_components",
+            "float(squares / (total - k))",
+            "float(squares / total)",
         ),
         (
             "item opinions are plain means",
             "sentiment_of",
             "return out.assign(**_1)",
-            "return out.assign(shrunk=out['mean'], **_1)",
+            "return out.assign(shrunken_mean=out['mean'], **_1)",
         ),
         ("2 stars are not a complaint", "contradictions", "stars <= 2", "stars < 2"),
         (
@@ -424,6 +424,12 @@ FAULTS = [
             "class_aspects",
             "_1.transform('sum') - count",
             "_1.transform('sum')",
+        ),
+        (
+            "customers without an order are in a group of their own choice",
+            "review_groups",
+            "own.where(own.notna(), NO_ORDER)",
+            "own.where(own.notna(), ALL_CUSTOMERS)",
         ),
         (
             "months of opinions are UTC months",
@@ -463,8 +469,8 @@ FAULTS = [
         ),
         (
             "the SVM has no idf",
-            "NgramSVM.fit",
-            "np.log((1 + len(texts)) / (1 + in_texts)) + 1",
+            "smooth_idf",
+            "np.log((1 + n) / (1 + in_texts)) + 1",
             "1.0",
         ),
         (
@@ -493,20 +499,20 @@ FAULTS = [
         ),
         (
             "calibration uses the training texts",
-            "SentimentModel.fit",
-            "self._calibrate(out, y[held], *_1)",
-            "self._calibrate(some, y[~held], *_1)",
+            "fit_parts",
+            "calibrate(model, out, y[held], taught)",
+            "calibrate(model, some, y[~held], taught)",
         ),
         (
             "unsure answers are complaints",
-            "SentimentModel.predict",
+            "TextClassifier.predict",
             "p <= 1 - self.sure",
             "p < self.sure",
         ),
         ("3 stars are a complaint", "shop_texts", "known[known['rating'] != 3]", "known"),
         (
             "SnowNLP praises empty texts",
-            "SnowModel.predict_proba",
+            "SnowModel.praise_probability",
             "_1 if text.strip() else 0.5",
             "_1 if text.strip() else 1.0",
         ),
