@@ -51,6 +51,9 @@ CASES = {
 # these look at what came after on purpose: what they know of the past is tested
 PAST = {
     "hold_out": lambda shop, day: value.hold_out(shop, day, 10).past,
+    "trial": lambda shop, day: value.trial(
+        shop.before(day).behaviors, to_timestamp(day, shop.timezone), 15, shop.timezone
+    ),
     "forecasts": lambda shop, day: value.forecasts(shop, day, 10, n=20)[1:],
 }
 

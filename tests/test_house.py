@@ -88,8 +88,8 @@ def test_the_import_finder_sees_imports():
     assert {"clean.cleaning", "core.stages"} <= imports("pipeline") and "core.tables" in imports(
         "core.load"
     )
-    assert "core.tables" in imports("value.scoring") and "sentiment.opinions" in imports(
-        "sentiment.shipped"
+    assert "core.errors" in imports("value.scoring") and "sentiment.opinions" in imports(
+        "sentiment.stage"
     )
 
 

@@ -27,6 +27,7 @@ NO_FAULTS = {
     "simulation/grammar",
     "value/stage",
     "value/outlook_section",
+    "sentiment/stage",
     "clean/stage",
     "features/stage",
     "metrics/stage",

@@ -372,7 +372,7 @@ def test_a_poorer_shop_still_has_a_report(shop, tmp_path, case, lang):
     html = page(folder)
     assert said[lang == "zh"] in html
     paid = re.sub(
-        r"<p class=\"caption\">[^<]*<a href=\"(?:thin|attributes)\.csv\">.*?</table>",
+        r"<p class=\"caption\">[^<]*<a href=\"(?:catalogue_gaps|attributes)\.csv\">.*?</table>",
         "",
         html,
         flags=re.DOTALL,

@@ -15,7 +15,6 @@ __all__ = [
 ]
 
 # %% ../../nbs/06f_holdout.ipynb #956fd8c8
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -112,7 +111,7 @@ def hold_out(shop: Shop, as_of: int | str, days: int, cleaned: bool = False) -> 
 
 def _until(shop: Shop, end: int, cleaned: bool) -> Shop:
     """The shop before a moment, cleaned as it stood then."""
-    part = replace(shop, behaviors=shop.behaviors[shop.behaviors["ts"] < end])
+    part = shop.before(end)
     return part if cleaned else clean(part).shop
 
 

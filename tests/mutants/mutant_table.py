@@ -334,6 +334,12 @@ FAULTS = [
             "1 - level",
         ),
         (
+            "the difference of two models has the other sign",
+            "evaluate",
+            "mean[0] - mean[1]",
+            "mean[1] - mean[0]",
+        ),
+        (
             "repurchase is not censored",
             "satisfaction",
             "_1.where(first <= end - days * 86400)",
@@ -519,6 +525,7 @@ FAULTS = [
     ),
     *of(
         "value",
+        ("rejected guests are forgotten", "guest_share", "lost + int(_1)", "int(_1)"),
         (
             "RFM ties get different scores",
             "score",
@@ -632,7 +639,12 @@ FAULTS = [
             "np.minimum(days, _1)",
             "days",
         ),
-        ("the holdout's past includes its moment", "_until", "_1['ts'] < end", "_1['ts'] <= end"),
+        (
+            "the holdout's past includes its moment",
+            "_until",
+            "shop.before(end)",
+            "shop.before(end + 1)",
+        ),
         (
             "all ties count as caught",
             "share_caught",
