@@ -33,6 +33,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         ],
         "evaluation": [
             "ListMetrics",
+            "SupportsRecommend",
             "METRICS",
             "VARIETY",
             "evaluate",

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from sklearn.base import BaseEstimator
 
 from ..core.arguments import check_table, ids, names, number, whole
 from ..core.errors import ShopError
@@ -70,7 +71,15 @@ def _lists(
 
 
 # %% ../../nbs/03c_baselines.ipynb #7de6437d
-class _Baseline:
+def _barred(X: sp.csr_array, columns: np.ndarray) -> sp.csr_array:
+    """X with these columns filled: what each row must not get."""
+    if not len(columns):
+        return X
+    every = np.tile(columns, X.shape[0]), np.repeat(np.arange(X.shape[0]), len(columns))
+    return X + sp.csr_array((np.ones(len(every[0])), (every[1], every[0])), shape=X.shape)
+
+
+class _Baseline(BaseEstimator):
     """What both models share: ids to rows and columns and back, and lists made chunk by chunk."""
 
     _weight = 1e-9  # of popularity, beside a model's own scores: enough to break ties
@@ -101,8 +110,19 @@ class _Baseline:
     def _scores(self, X: sp.csr_array) -> sp.csr_array:
         return sp.csr_array(X.shape)
 
+    def _columns(self, items: Iterable | None, where: str) -> np.ndarray:
+        """The columns of those items that are known."""
+        if items is None:
+            return np.empty(0, dtype=np.int64)
+        found = self.item_ids_.get_indexer(ids("exclude", items, where))
+        return np.unique(found[found >= 0])
+
     def recommend(
-        self, user_ids: Iterable, k: int, exclude_owned: bool = True
+        self,
+        user_ids: Iterable,
+        k: int = 10,
+        exclude: Iterable | None = None,
+        exclude_owned: bool = True,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Item ids and scores, best first, both (n, min(k, n_items)). A place whose score is -inf
         is empty, whatever id stands in it.
@@ -113,6 +133,8 @@ class _Baseline:
             Users; one that was not in `fit` gets the most popular items.
         k : int
             Length of the lists.
+        exclude : item ids, optional
+            What nobody gets; ids that are not known are passed over.
         exclude_owned : bool
             Leave out what the user had in `fit`.
 
@@ -132,11 +154,12 @@ class _Baseline:
         )  # the last row, -1, is that of the unknown
         columns, scores = np.empty((len(known), k), dtype=np.int64), np.empty((len(known), k))
         step = max(1, 4_000_000 // m)
+        nobody = self._columns(exclude, name)
         for start in range(0, len(known), step):
             part, had = slice(start, start + step), X[known[start : start + step]]
             columns[part], scores[part] = _lists(
                 self._scores(had),
-                had if exclude_owned else sp.csr_array(had.shape),
+                _barred(had if exclude_owned else sp.csr_array(had.shape), nobody),
                 self.share_,
                 self._weight,
                 k,

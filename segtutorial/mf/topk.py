@@ -14,7 +14,6 @@ __all__ = [
 ]
 
 # %% ../../nbs/10b_topk.ipynb #69c4a318
-import inspect
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 import torch
+from sklearn.base import BaseEstimator
 
 from segtutorial.core.storage import (
     check_arrays,
@@ -385,7 +385,7 @@ _SHAPES = {
 }
 
 
-class FactorModel:
+class FactorModel(BaseEstimator):
     """What models share that score items by a product of two vectors: `recommend`, `score`, `save`,
     `load`.
 
@@ -395,21 +395,6 @@ class FactorModel:
 
     _arrays: tuple[str, ...] = ()
     _rows_at_once = 1 << 30
-
-    def get_params(self) -> dict[str, Any]:
-        """What the model was made with, by name."""
-        return {
-            name: getattr(self, name)
-            for name in inspect.signature(type(self).__init__).parameters
-            if name != "self"
-        }
-
-    def __repr__(self) -> str:
-        usual = {
-            name: known.default
-            for name, known in inspect.signature(type(self).__init__).parameters.items()
-        }
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.get_params().items() if value != usual[name])})"
 
     def _fitted(self) -> None:
         if not hasattr(self, self._arrays[0]):

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator
 
 from ..core.arguments import ids, names, one_of, whole
 from ..core.errors import ShopError
@@ -22,7 +23,7 @@ from .matrix import Interactions
 
 
 # %% ../../nbs/10f_search.ipynb #9d2ac8c8
-class EventRecommender:
+class EventRecommender(BaseEstimator):
     """A model of a matrix as a model of a log: `fit(events)`, `recommend(user_ids, k)`, as
     `metrics.evaluate` asks for it.
 
@@ -46,9 +47,6 @@ class EventRecommender:
         how: str = "max",
     ):
         self.model, self.weights, self.actions, self.how = model, weights, actions, how
-
-    def __repr__(self) -> str:
-        return f"EventRecommender({self.model!r}, weights={self.weights})"
 
     def fit(
         self, events: pd.DataFrame, callback: Callable[[int, Any], bool] | None = None
@@ -80,7 +78,8 @@ class EventRecommender:
     def recommend(
         self,
         user_ids: Iterable,
-        k: int,
+        k: int = 10,
+        exclude: Iterable | None = None,
         exclude_owned: bool = True,
         allowed: Iterable | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -92,6 +91,9 @@ class EventRecommender:
         user_ids : ids, (n,)
             One that was not in `fit` gets what most users have.
         k : int
+            Length of the lists.
+        exclude : item ids, optional
+            What nobody gets; ids that are not known are passed over.
         exclude_owned : bool
             Leave out what the user had in `fit`.
         allowed : item ids, optional
@@ -107,6 +109,9 @@ class EventRecommender:
         k = whole("k", k, where="recommend")
         rows, items = self.interactions_.rows(user_ids), self.interactions_.item_ids
         mask = None if allowed is None else items.isin(ids("allowed", allowed, "recommend"))
+        if exclude is not None:
+            free = ~items.isin(ids("exclude", exclude, "recommend"))
+            mask = free if mask is None else mask & free
         if mask is not None and not mask.any():
             raise ShopError(
                 f"recommend: none of the {len(items):,} items of the model is allowed; "

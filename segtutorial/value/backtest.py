@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator
 
 from ..clean.cleaning import clean
 from ..core.arguments import check_table, check_zone, floats, number, whole
@@ -287,7 +288,7 @@ def _halves(behaviors: pd.DataFrame, end: int, timezone: str, where: str) -> tup
     return _days_on(end, -length, timezone), length
 
 
-class Combination:
+class Combination(BaseEstimator):
     """Orders to come by both stories and by what orders cost: a Poisson regression that learns on
     the log's own earlier half how to weigh them.
 

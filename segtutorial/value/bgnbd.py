@@ -118,6 +118,7 @@ from typing import Any, Self
 from scipy.optimize import minimize
 from scipy.special import betaln, digamma, expit, gammaln, hyp2f1
 from scipy.stats import norm
+from sklearn.base import BaseEstimator
 
 from ..core.arguments import check_table, check_zone, floats
 from ..core.calendar import local_time, to_timestamp
@@ -190,7 +191,7 @@ def repeat_orders(
 _END = 12.0  # parameters lie between e^-12 and e^12
 
 
-class FittedModel:
+class FittedModel(BaseEstimator):
     """What models fitted by maximum likelihood share: the search, the uncertainty of what it found,
     and a file. `names` are the parameters, all above 0; of each there is an attribute with a `_`
     behind.
