@@ -26,6 +26,7 @@ setup(
         "segtutorial": ["templates/*", "locale/*/LC_MESSAGES/*.po"],
         "segtutorial.core": ["lists/*"],
         "segtutorial.course": ["exercises.json"],
+        "segtutorial.features": ["lists/*"],
         "segtutorial.sentiment": ["lists/*", "models/*"],
         "segtutorial.simulation": ["lists/*"],
     },

@@ -440,6 +440,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                 'segtutorial/features/items.py'),
                                             'segtutorial.features.items.catalogue_gaps': ( 'items.html#catalogue_gaps',
                                                                                            'segtutorial/features/items.py'),
+                                            'segtutorial.features.items.feature_table': ( 'items.html#feature_table',
+                                                                                          'segtutorial/features/items.py'),
                                             'segtutorial.features.items.index_of': ('items.html#index_of', 'segtutorial/features/items.py'),
                                             'segtutorial.features.items.item_features': ( 'items.html#item_features',
                                                                                           'segtutorial/features/items.py'),

@@ -169,7 +169,7 @@ def finite(value):
 
 
 def said(call, *arguments, **named):
-    """What a call gives, None where it refused with words; anything else that it raises is a fault."""
+    """What a call gives, None where it refused with words; any other error is a fault."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

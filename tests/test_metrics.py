@@ -30,7 +30,7 @@ DAY = 86400
 
 
 def lists(seed):
-    """Random lists with distinct falling scores, what is relevant (of some users nothing), and k."""
+    """Random lists with distinct falling scores, what is relevant (for some nothing), and k."""
     rng = np.random.default_rng(seed)
     n, n_items, places, k = (
         int(rng.integers(1, 60)),

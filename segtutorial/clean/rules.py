@@ -171,7 +171,7 @@ def _as_numbers(values: pd.Series, where: str) -> pd.Series:
 
 # %% ../../nbs/01a_rules.ipynb #2af3997b
 def typed(name: str, frame: pd.DataFrame) -> pd.DataFrame:
-    """A table with the types of the contract, and with empty columns where trade could have some."""
+    """A table with the types of the contract, and with empty columns where some are optional."""
     one_of("table", name, tuple(CONTRACT), "typed")
     if not isinstance(frame, pd.DataFrame):
         raise ShopError(

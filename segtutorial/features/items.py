@@ -5,6 +5,7 @@
 # %% auto #0
 __all__ = [
     "ITEM_FEATURES",
+    "feature_table",
     "item_features",
     "shop_frames",
     "index_of",
@@ -16,6 +17,7 @@ __all__ = [
 ]
 
 # %% ../../nbs/02d_items.ipynb #fde66387
+from importlib.resources import files
 from typing import Any
 
 import narwhals as nw
@@ -38,70 +40,18 @@ from ..core.tables import ACTIONS, Shop
 from .activity import events, user_item_counts
 from .preferences import add_places, catalogue
 
+
 # %% ../../nbs/02d_items.ipynb #d7eccc78
-ITEM_FEATURES = pd.DataFrame(
-    [
-        ("price", "cents", "list price", "the products table has none"),
-        (
-            "price_place",
-            "0 to 1",
-            "place of the price within the category, 0 the cheapest",
-            "no category or no price",
-        ),
-        ("band", "1 to 4", "quarter of the price among all products", "no price"),
-        ("margin", "share", "(price - cost) / price", "no cost or no price"),
-        (
-            "stock",
-            "pieces",
-            "at hand when the table was written, whatever as_of",
-            "not in the table",
-        ),
-        (
-            "age",
-            "days",
-            "since it was listed, or else since its first event",
-            "neither listed nor met",
-        ),
-        ("users", "users", "who met it, by any action", "never"),
-        *((f"{name}s", "events", f"times it met the action {name}", "never") for name in ACTIONS),
-        ("viewers", "users", "who viewed it", "never"),
-        ("buyers", "users", "who bought it", "never"),
-        ("click_of_view", "share", "of its viewers, those who clicked", "nobody viewed it"),
-        ("buy_of_view", "share", "of its viewers, those who bought", "nobody viewed it"),
-        (
-            "buy_of_cart",
-            "share",
-            "of those who put it into the cart, those who bought",
-            "in nobody's cart",
-        ),
-        ("repeat_share", "share", "of its buyers, those with two buys or more", "nobody bought it"),
-        (
-            "popularity",
-            "0 to 1",
-            "place by users among the items met, 0 the fewest",
-            "nobody met it",
-        ),
-        ("pieces", "pieces", "sold and kept", "never"),
-        ("money", "cents", "for the pieces kept", "no prices in the log, or not sold"),
-        ("weekly_pieces", "pieces a week", "sold and kept, over its age", "no age"),
-        ("paid_share", "share", "of the list price, what was paid", "not sold, or no prices"),
-        (
-            "return_share",
-            "share",
-            "of pieces bought, those that came back",
-            "not sold, or no quantities",
-        ),
-        (
-            "coupon_share",
-            "share",
-            "of its buys, those with a coupon",
-            "not sold, or no coupons in the log",
-        ),
-        ("ratings", "reviews", "with a rating", "never"),
-        ("rating", "stars", "mean rating", "nobody rated it"),
-    ],
-    columns=["name", "unit", "meaning", "null"],
-)
+def feature_table(name: str) -> pd.DataFrame:
+    """The features in `segtutorial/features/lists/NAME.csv`: `name`, `unit`, `meaning`, what a
+    `null` means and, for users, the `chapter` that uses it.
+    """
+    path = files("segtutorial.features").joinpath("lists").joinpath(f"{name}.csv")
+    with path.open(encoding="utf-8") as file:
+        return pd.read_csv(file, keep_default_na=False, dtype="str")
+
+
+ITEM_FEATURES = feature_table("item_features")
 
 # %% ../../nbs/02d_items.ipynb #1106ed83
 _SHARES = {

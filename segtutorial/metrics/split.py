@@ -345,7 +345,7 @@ def split_at_random(
 LEAKS = {
     "both sides": "the same row is in train and in test",
     "wrong side": "train row at or after the cut, or test row outside the test side's time",
-    "same pair": "the train side has this user wanting this item, which the test side asks for as new",
+    "same pair": "the train side has this user and item, which the test side asks for as new",
     "own future": "train row at or after this user's own earliest test row",
     "others' future": "train row at or after the earliest test row of anybody",
 }
