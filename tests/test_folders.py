@@ -460,7 +460,7 @@ def test_no_formula_in_any_csv_and_a_written_shop_comes_back(tmp_path):
                 texts += table[name].str.startswith("'").sum()
         assert texts > 10 and read_mark(folder)["prefixed"]
     page = (report / "index.html").read_text(encoding="utf-8")
-    assert "an apostrophe stands in front" in page and "user_features.csv (user_id)" in page
+    assert "has an apostrophe in front of it" in page and "user_features.csv (user_id)" in page
     assert MARK in (written / "columns.toml").read_text(encoding="utf-8")
     back = load_shop(written)
     for name, table in shop.tables().items():

@@ -45,7 +45,7 @@ METRICS: dict[str, Callable[..., np.ndarray]] = {
 VARIETY = ("novelty", "coverage", "gini")
 
 
-# %% ../../nbs/03_metrics.ipynb #b90b052a
+# %% ../../nbs/03_metrics.ipynb #c71dbf97
 @runtime_checkable
 class SupportsRecommend(Protocol):
     """What `evaluate` asks of a model; the baselines and all models of `mf` have it.
@@ -53,7 +53,7 @@ class SupportsRecommend(Protocol):
     A model may also have `reasons`, which says for a user and an item what led to the item.
     """
 
-    def fit(self, data: Any, /) -> Any:
+    def fit(self, data: Any, /) -> "SupportsRecommend":
         """Learns from events or from a matrix, and gives the model back."""
 
     def recommend(
@@ -73,13 +73,67 @@ class SupportsRecommend(Protocol):
         """
 
 
+# %% ../../nbs/03_metrics.ipynb #0e56100a
 class ListMetrics(NamedTuple):
-    """What one model's lists are worth: `users`, a row a test user and a column a metric; `whole`,
-    the metrics that only all lists together have.
+    """What one model's lists are worth: `users`, one row per test user and one column per metric;
+    `whole`, the metrics that only all lists together have.
     """
 
     users: pd.DataFrame
     whole: dict[str, float]
+
+
+def _check_judging(model: Any, split: Any, metrics: list[str], fit: bool) -> None:
+    """Refuses, by a `ShopError`, what cannot be judged."""
+    able = isinstance(model, SupportsRecommend) or not fit
+    if not isinstance(split, Split) or not able or not callable(getattr(model, "recommend", None)):
+        raise ShopError(
+            f"user_metrics: a {type(model).__name__} and a {type(split).__name__}; needed: a model "
+            "with fit and recommend (see SupportsRecommend), and a Split"
+        )
+    if unknown := set(metrics) - {*METRICS, *VARIETY}:
+        raise ShopError(
+            f"metric {sorted(unknown)[0]!r} is not known; allowed: "
+            f"{', '.join([*METRICS, *VARIETY])}"
+        )
+    if split.test.empty or split.train.empty:
+        raise ShopError(
+            f"user_metrics: {len(split.train):,} train rows, {len(split.test):,} test rows; there "
+            "has to be one of each at least"
+        )
+
+
+def _asked(model: Any, users: pd.Index, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The model's lists and scores, (users, places) each; 2 k places, so that ties are seen."""
+    answer = model.recommend(users, min(2 * k, 2**62))
+    if not isinstance(answer, tuple | list) or len(answer) != 2:
+        raise ShopError(
+            f"recommend gave a {type(answer).__name__}; needed: items and scores, both "
+            "(users, places)"
+        )
+    items, scores = np.asarray(answer[0]), floats("scores", answer[1], "recommend", None)
+    if items.ndim != 2 or items.shape != scores.shape or len(items) != len(users):
+        raise ShopError(
+            f"recommend gave items {items.shape} and scores {scores.shape} for {len(users)} "
+            "users; needed: both (users, places)"
+        )
+    return items, scores
+
+
+# %% ../../nbs/03_metrics.ipynb #b90b052a
+def _variety(
+    codes: np.ndarray, had: pd.DataFrame, catalogue: pd.Index, k: int, metrics: list[str]
+) -> tuple[np.ndarray | None, dict[str, float]]:
+    """Novelty of each list, where it was asked for, and coverage and gini of all lists together."""
+    shown = np.where(codes < len(catalogue), codes, -1)[:, :k]
+    sold = np.bincount(catalogue.get_indexer(had["item_id"]), minlength=len(catalogue))
+    new = novelty(shown, sold, had["user_id"].nunique()) if "novelty" in metrics else None
+    counts = exposure(shown, len(catalogue))
+    whole = {
+        "coverage": float((counts > 0).mean()),
+        "gini": gini(counts) if counts.any() else np.nan,
+    }
+    return new, {name: whole[name] for name in metrics if name in whole}
 
 
 def user_metrics(
@@ -93,9 +147,8 @@ def user_metrics(
 
     Parameters
     ----------
-    model : object
-        `recommend(user_ids, k) -> (items, scores)`, both (n, at most k), best first, a score of
-        -inf where a place is empty; and `fit(events)`, unless `fit` is False.
+    model : SupportsRecommend
+        Of events; unless `fit` is True, `recommend` is enough.
     split : Split
         The test users are judged, also those that are not in train. A test item that train does not
         have cannot be found, and counts.
@@ -113,77 +166,50 @@ def user_metrics(
         A metric that does not exist, k below 1, a split without test rows, or lists of the wrong
         shape, with an item twice, or scores that rise or are nan.
     """
-    able = isinstance(model, SupportsRecommend) or not fit
-    if not isinstance(split, Split) or not able or not callable(getattr(model, "recommend", None)):
-        raise ShopError(
-            f"user_metrics: a {type(model).__name__} and a {type(split).__name__}; needed: a model "
-            "with fit and recommend (see SupportsRecommend), and a Split"
-        )
-    metrics, test, k = (
-        list(names_of("metrics", metrics, "user_metrics")),
-        split.test,
-        whole_number("k", k, where="user_metrics"),
-    )
-    if unknown := set(metrics) - {*METRICS, *VARIETY}:
-        raise ShopError(
-            f"metric {sorted(unknown)[0]!r} is not known; allowed: "
-            f"{', '.join([*METRICS, *VARIETY])}"
-        )
-    if test.empty or split.train.empty:
-        raise ShopError(
-            f"user_metrics: {len(split.train):,} train rows, {len(test):,} test rows; there has to "
-            "be one of each at least"
-        )
+    metrics, test = list(names_of("metrics", metrics, "user_metrics")), getattr(split, "test", None)
+    k = whole_number("k", k, where="user_metrics")
+    _check_judging(model, split, metrics, fit)
     if fit:
         model.fit(split.train)
     user, users = pd.factorize(test["user_id"])
-    had = split.train[split.train["action"].isin(split.actions)].drop_duplicates(
-        ["user_id", "item_id"]
-    )
+    learned = split.train[split.train["action"].isin(split.actions)]
+    had = learned.drop_duplicates(["user_id", "item_id"])
     catalogue = pd.Index(had["item_id"].unique())
     index = catalogue.append(pd.Index(test["item_id"].unique()).difference(catalogue, sort=False))
     relevant = sp.csr_array(
         (np.ones(len(test)), (user, index.get_indexer(test["item_id"]))),
         shape=(len(users), len(index)),
     )
-    answer = model.recommend(users, min(2 * k, 2**62))
-    if not isinstance(answer, tuple | list) or len(answer) != 2:
-        raise ShopError(
-            f"recommend gave a {type(answer).__name__}; needed: items and scores, both "
-            "(users, places)"
-        )
-    items, scores = np.asarray(answer[0]), floats("scores", answer[1], "recommend", None)
-    if items.ndim != 2 or items.shape != scores.shape or len(items) != len(users):
-        raise ShopError(
-            f"recommend gave items {items.shape} and scores {scores.shape} for {len(users)} "
-            "users; needed: both (users, places)"
-        )
-    codes = np.where(
-        scores > -np.inf, index.get_indexer(pd.Index(items.ravel())).reshape(items.shape), -1
-    )
-    found, n_relevant = (
-        relevance_mask(codes, relevant, scores),
-        np.bincount(user, minlength=len(users)),
-    )
+    items, scores = _asked(model, users, k)
+    codes = index.get_indexer(pd.Index(items.ravel())).reshape(items.shape)
+    codes = np.where(scores > -np.inf, codes, -1)
+    found = relevance_mask(codes, relevant, scores)
+    n_relevant = np.bincount(user, minlength=len(users))
     table = {name: METRICS[name](found, n_relevant, k) for name in metrics if name in METRICS}
-    shown, sold = (
-        np.where(codes < len(catalogue), codes, -1)[:, :k],
-        np.bincount(catalogue.get_indexer(had["item_id"]), minlength=len(catalogue)),
-    )
-    if "novelty" in metrics:
-        table["novelty"] = novelty(shown, sold, had["user_id"].nunique())
-    counts = exposure(shown, len(catalogue))
-    whole = {
-        "coverage": float((counts > 0).mean()),
-        "gini": gini(counts) if counts.any() else np.nan,
-    }
-    return ListMetrics(
-        pd.DataFrame(table, index=pd.Index(users, name="user_id")),
-        {name: whole[name] for name in metrics if name in whole},
-    )
+    new, whole = _variety(codes, had, catalogue, k, metrics)
+    if new is not None:
+        table["novelty"] = new
+    return ListMetrics(pd.DataFrame(table, index=pd.Index(users, name="user_id")), whole)
 
 
 # %% ../../nbs/03_metrics.ipynb #f0dbb675
+_AGAINST = ("against", "against_low", "against_high", "difference", "diff_low", "diff_high", "p")
+
+
+def _compared(means: list[float], draws: list[np.ndarray] | None, level: float) -> dict[str, float]:
+    """The second model's mean and the difference, with intervals where there are draws of both."""
+    row = dict.fromkeys(_AGAINST, np.nan)
+    gap = means[0] - means[1]
+    row |= {"against": means[1], "difference": gap}
+    if draws is not None:
+        drawn = draws[0] - draws[1]
+        row["against_low"], row["against_high"] = interval_of(draws[1], level)
+        row["diff_low"], row["diff_high"] = interval_of(drawn, level)
+        row["p"] = float(p_value(drawn, gap))
+    return row
+
+
+# %% ../../nbs/03_metrics.ipynb #2944a859
 def evaluate(
     model: Any,
     split: Split,
@@ -222,14 +248,10 @@ def evaluate(
     ShopError
         As for `user_metrics`.
     """
-    n, metrics = (
-        check_draws("evaluate", n, level, random_state),
-        list(names_of("metrics", metrics, "evaluate")),
-    )
-    judged = [
-        user_metrics(one, split, k, metrics, fit)
-        for one in (model, against)[: 2 - (against is None)]
-    ]
+    n = check_draws("evaluate", n, level, random_state)
+    metrics = list(names_of("metrics", metrics, "evaluate"))
+    models = [model] if against is None else [model, against]
+    judged = [user_metrics(one, split, k, metrics, fit) for one in models]
     rows, names = [], list(judged[0].users)
     values = [np.nan_to_num(one.users.to_numpy(dtype=float)) for one in judged]
     draws = [
@@ -237,41 +259,22 @@ def evaluate(
         for one in values
     ]
     for name in metrics:
-        whole = name not in names
-        at = None if whole else names.index(name)
-        mean = [
-            one.whole[name] if whole else float(part[:, at].mean())
+        at = names.index(name) if name in names else None  # None: of all lists together
+        means = [
+            one.whole[name] if at is None else float(part[:, at].mean())
             for one, part in zip(judged, values)
         ]
-        low, high = (np.nan, np.nan) if whole else interval_of(draws[0][:, at], level)
+        low, high = (np.nan, np.nan) if at is None else interval_of(draws[0][:, at], level)
         row = {
             "metric": name,
-            "value": mean[0],
+            "value": means[0],
             "low": low,
             "high": high,
             "users": len(values[0]),
             "users_left_out": split.counts.get("users_left_out", 0),
         }
         if against is not None:
-            gap = mean[0] - mean[1]
-            row |= dict.fromkeys(
-                (
-                    "against",
-                    "against_low",
-                    "against_high",
-                    "difference",
-                    "diff_low",
-                    "diff_high",
-                    "p",
-                ),
-                np.nan,
-            ) | {"against": mean[1], "difference": gap}
-            if not whole and len(values[0]) > 1:
-                drawn = draws[0][:, at] - draws[1][:, at]
-                row["against_low"], row["against_high"] = interval_of(draws[1][:, at], level)
-                row["diff_low"], row["diff_high"], row["p"] = (
-                    *interval_of(drawn, level),
-                    float(p_value(drawn, gap)),
-                )
+            several = at is not None and len(values[0]) > 1
+            row |= _compared(means, [one[:, at] for one in draws] if several else None, level)
         rows.append(row)
     return pd.DataFrame(rows)

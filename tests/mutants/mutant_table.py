@@ -335,9 +335,9 @@ FAULTS = [
         ),
         (
             "the difference of two models has the other sign",
-            "evaluate",
-            "mean[0] - mean[1]",
-            "mean[1] - mean[0]",
+            "_compared",
+            "means[0] - means[1]",
+            "means[1] - means[0]",
         ),
         (
             "repurchase is not censored",
