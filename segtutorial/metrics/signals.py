@@ -91,6 +91,49 @@ def _ratings(shop: Shop, bought: pd.DataFrame, end: int) -> pd.DataFrame:
     return both.loc[both["ts"] >= both["since"], ["user_id", "rating"]].astype({"rating": float})
 
 
+# %% ../../nbs/03f_signals.ipynb #8c04e8df
+def _check_shop(shop: Shop) -> None:
+    """Refuses, by a `ShopError`, tables that lack what satisfaction needs."""
+    needed, optional = ["user_id", "item_id", "action", "ts"], ["quantity", "order_id"]
+    check_table("satisfaction", shop.behaviors, needed, optional, full=("ts",))
+    if shop.reviews is not None:
+        needed = ["user_id", "item_id", "ts"]
+        check_table("satisfaction, reviews", shop.reviews, needed, ["rating"], "reviews")
+        check_same_kind(shop.behaviors, shop.reviews, ["user_id", "item_id"], "reviews")
+
+
+def _repurchased(bought: pd.DataFrame, end: int, days: float) -> pd.Series:
+    """Whether each user ordered again within `days` of the first order, 1 or 0; nan where these
+    days are not over.
+    """
+    orders = bought.groupby(["user_id", "order"], sort=False)["ts"].min().reset_index()
+    orders = orders.sort_values("ts", kind="stable")
+    place = orders.groupby("user_id").cumcount()
+    first, second = (orders[place == number].set_index("user_id")["ts"] for number in (0, 1))
+    soon = (second.reindex(first.index) - first) <= days * 86400
+    return soon.astype(float).where(first <= end - days * 86400)
+
+
+def _overall(
+    users: pd.DataFrame, again: pd.Series, level: float, random_state: int
+) -> pd.DataFrame:
+    """The three measures over all users, with intervals and the rows and users behind them."""
+    known, yes = int(again.notna().sum()), float(again.sum())
+    ratios = (("return_rate", "back", "lines"), ("rating", "stars", "ratings"))
+    rows = [
+        (
+            measure,
+            *_ratio(users[part], users[whole], level, random_state),
+            int(users[whole].sum()),
+            int((users[whole] > 0).sum()),
+        )
+        for measure, part, whole in ratios
+    ]
+    share = yes / known if known else np.nan
+    rows.append(("repurchase", share, *map(float, wilson(yes, known, level)), known, known))
+    return pd.DataFrame(rows, columns=["measure", "value", "low", "high", "rows", "users"])
+
+
 # %% ../../nbs/03f_signals.ipynb #3397f9b7
 def satisfaction(
     shop: Shop,
@@ -135,24 +178,7 @@ def satisfaction(
         Nobody bought anything before `as_of`.
     """
     end = to_timestamp(as_of, check_zone(shop.timezone))
-    check_table(
-        "satisfaction",
-        shop.behaviors,
-        ["user_id", "item_id", "action", "ts"],
-        ["quantity", "order_id"],
-        full=("ts",),
-    )
-    if shop.reviews is not None:
-        (
-            check_table(
-                "satisfaction, reviews",
-                shop.reviews,
-                ["user_id", "item_id", "ts"],
-                ["rating"],
-                "reviews",
-            ),
-            check_same_kind(shop.behaviors, shop.reviews, ["user_id", "item_id"], "reviews"),
-        )
+    _check_shop(shop)
     days, settle_days = (
         number("days", days, 0, 1e5, where="satisfaction"),
         number("settle_days", settle_days, 0, 1e5, where="satisfaction"),
@@ -166,50 +192,17 @@ def satisfaction(
             f"({shop.timezone})"
         )
     recorded = ((shop.behaviors["action"] == "return") & (shop.behaviors["ts"] < end)).any()
-    settled = bought[bought["ts"] < end - settle_days * 86400] if recorded else bought.head(0)
-    orders = (
-        bought.groupby(["user_id", "order"], sort=False)["ts"]
-        .min()
-        .reset_index()
-        .sort_values("ts", kind="stable")
-    )
-    place = orders.groupby("user_id").cumcount()
-    first, second = (orders[place == number].set_index("user_id")["ts"] for number in (0, 1))
-    again = (
-        ((second.reindex(first.index) - first) <= days * 86400)
-        .astype(float)
-        .where(first <= end - days * 86400)
-    )
+    arrived = bought[bought["ts"] < end - settle_days * 86400] if recorded else bought.head(0)
+    again = _repurchased(bought, end, days)
     lines, stars = (
-        settled.groupby("user_id")["came_back"],
+        arrived.groupby("user_id")["came_back"],
         _ratings(shop, bought, end).groupby("user_id")["rating"],
     )
     users = pd.DataFrame(
         {"lines": lines.size(), "back": lines.sum(), "ratings": stars.size(), "stars": stars.sum()},
-        index=first.index.sort_values(),
+        index=again.index.sort_values(),
     ).fillna(0)
-    told, yes = int(again.notna().sum()), float(again.sum())
-    rows = [
-        (
-            "return_rate",
-            *_ratio(users["back"], users["lines"], level, random_state),
-            int(users["lines"].sum()),
-            int((users["lines"] > 0).sum()),
-        ),
-        (
-            "rating",
-            *_ratio(users["stars"], users["ratings"], level, random_state),
-            int(users["ratings"].sum()),
-            int((users["ratings"] > 0).sum()),
-        ),
-        (
-            "repurchase",
-            yes / told if told else np.nan,
-            *map(float, wilson(yes, told, level)),
-            told,
-            told,
-        ),
-    ]
+    overall = _overall(users, again, level, random_state)
     users = users.assign(
         return_rate=users["back"] / users["lines"],
         rating=users["stars"] / users["ratings"],
@@ -218,6 +211,4 @@ def satisfaction(
     users = users.reset_index(names="user_id").astype({"lines": int, "ratings": int})[
         ["user_id", "lines", "return_rate", "ratings", "rating", "repurchased"]
     ]
-    return Satisfaction(
-        pd.DataFrame(rows, columns=["measure", "value", "low", "high", "rows", "users"]), users
-    )
+    return Satisfaction(overall, users)

@@ -341,7 +341,7 @@ FAULTS = [
         ),
         (
             "repurchase is not censored",
-            "satisfaction",
+            "_repurchased",
             "_1.where(first <= end - days * 86400)",
             "_1",
         ),
