@@ -44,7 +44,7 @@ def customers(n: int, seed: int = 0):
 
 
 def million(path: str, story: str) -> None:
-    """Fits both models on the stored table and values every customer; the process that is measured."""
+    """Fits both models on the stored table and values every customer: what is measured."""
     import pandas as pd
 
     from segtutorial import value

@@ -201,7 +201,7 @@ def plan(
 
 # %% ../../nbs/10d_als.ipynb #79e138c2
 class _Side:
-    """One side of the matrix: for every row its columns and confidences, as the chunks need them."""
+    """One side of the matrix: for every row its columns and confidences, chunk by chunk."""
 
     def __init__(self, M: sp.csr_array, weighted: bool, chosen: Plan, device: torch.device):
         if M.nnz >= 2**31:
@@ -644,7 +644,7 @@ class IALS(FactorModel):
         return loss
 
     def _loss_beside_cells(self, sides: tuple[_Side, _Side]) -> float:
-        """What the loss has beside the filled cells: all cells towards 0, and the regularisation."""
+        """The loss of the empty cells, all of them towards 0, and the regularisation."""
         (UU, u), (VV, v) = (
             _squares(Y, side.total + self.alpha0_ * side.m)
             for side, Y in zip(sides, (self.user_factors_, self.item_factors_))

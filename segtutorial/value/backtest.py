@@ -415,7 +415,7 @@ class Combination(BaseEstimator):
             raise ShopError("Combination is not fitted; call fit first")
 
     def save(self, path: str | Path) -> Path:
-        """Writes the weights and both models as one file (npz with a version), whole or not at all."""
+        """Writes the weights and both models as one file (npz with a version), or nothing."""
         self._fitted()
         parts = {"bgnbd": self.bgnbd_, "paretonbd": self.paretonbd_}
         header = {

@@ -319,7 +319,7 @@ class FittedModel(BaseEstimator):
         return np.exp(np.clip(drawn, -3 * _END, 3 * _END))
 
     def _drawn(self, where: str, parameters: Any, n: int, random_state: int) -> np.ndarray:
-        """The first n rows of `parameters`, checked; those of `self.parameters` where it is None."""
+        """The first n rows of `parameters`, checked; by default those of `self.parameters`."""
         if parameters is None:
             return self.parameters(n, random_state)
         drawn = floats("parameters", parameters, where, 2)
@@ -626,7 +626,7 @@ class BGNBD(OrderModel):
     ----------
     r_, alpha_, a_, b_ : float
         `r_ / alpha_` is the mean pace, orders a day; `a_ / (a_ + b_)` the mean chance to leave
-        after a repeat order. `probability_alive` is 1 for who has ordered once: by this story one leaves after
+        after a repeat order. `probability_alive` is 1 for customers with one order: by this model one leaves after
         a repeat order only. That is a property of the model, not news about the customer.
 
     References

@@ -20,7 +20,7 @@ from .scoring import TIERS, value_tier
 
 # %% ../../nbs/06d_lifetime.ipynb #4ccbae37
 def _money(table: Any, where: str) -> tuple[np.ndarray, np.ndarray]:
-    """x and m_x as float64, m_x 0 where x is 0; an error that names the first row that cannot be."""
+    """x and m_x as float64, m_x 0 where x is 0; an error names the first row that cannot be."""
     names = list(table) if isinstance(table, dict) else list(getattr(table, "columns", ()))
     missing = [name for name in ("x", "m_x") if name not in names]
     if missing:
@@ -335,7 +335,7 @@ def lifetime_value(
     Returns
     -------
     Lifetime
-        `customers`: `user_id`; `probability_alive`, probability; `orders`, mean number; `order_value`, mean
+        `customers`: `user_id`; `alive`, probability; `orders`, mean number; `order_value`, mean
         cents of one; `value`, mean cents after margin and discount; `low`, `high`, the interval of
         one customer's future; `nothing`, the share of futures without an order; `tier`, 'A' to 'D'
         by `value` as `value_tier` cuts them; `known`, False without a repeat order: what is then
