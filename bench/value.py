@@ -34,9 +34,9 @@ def customers(n: int, seed: int = 0):
     from segtutorial.value import draw_customers
 
     table, rng = draw_customers(n, 730, random_state=seed), np.random.default_rng([seed, 1])
-    x, rate = table["x"], rng.gamma(4, 1 / 15_000, n)
+    x, rate = table["frequency"], rng.gamma(4, 1 / 15_000, n)
     return table.assign(
-        t_x=np.floor(table["t_x"]),
+        t_x=np.floor(table["recency"]),
         m_x=np.where(
             x > 0, rng.standard_gamma(np.maximum(6 * x, 1)) / rate / np.maximum(x, 1), np.nan
         ),
@@ -66,7 +66,12 @@ def peer(name: str, path: str) -> dict:
 
     warnings.filterwarnings("ignore")
     stored = np.load(path)
-    x, t_x, T, m = stored["x"].astype(float), stored["t_x"], stored["T"], stored["m_x"]
+    x, t_x, T, m = (
+        stored["frequency"].astype(float),
+        stored["recency"],
+        stored["T"],
+        stored["monetary_value"],
+    )
     if name == "pymc-marketing":
         from pymc_marketing import clv
 
@@ -126,7 +131,12 @@ def fits(path: str) -> dict:
         return {}
     discs = fetch_cdnow(sample=True)
     table, spent = repeat_orders(discs.behaviors, "1997-10-01", discs.timezone), {}
-    np.savez(path, **{name: table[name].to_numpy() for name in ("x", "t_x", "T", "m_x")})
+    np.savez(
+        path,
+        **{
+            name: table[name].to_numpy() for name in ("frequency", "recency", "T", "monetary_value")
+        },
+    )
     for _ in range(7):
         for make in (BGNBD, ParetoNBD, GammaGamma):
             started = time.perf_counter()
@@ -237,7 +247,7 @@ def truth() -> dict:
     for seed in range(5):
         table = simulate_pareto_nbd(6000, 365, random_state=seed)
         known = alive_at_rates(
-            table["pace"], table["leaving"], table["T"] - table["t_x"]
+            table["pace"], table["leaving"], table["T"] - table["recency"]
         ).to_numpy()
         shops.append(
             ("customers by the story of Pareto/NBD", table, table["there"].to_numpy(), known)
@@ -254,7 +264,7 @@ def truth() -> dict:
                 "the course's shop",
                 table,
                 people["left_day"].isna().to_numpy(),
-                alive_at_rates(pace, leaving, (table["T"] - table["t_x"]).to_numpy()),
+                alive_at_rates(pace, leaving, (table["T"] - table["recency"]).to_numpy()),
             )
         )
     out["alive"] = {}
@@ -492,7 +502,13 @@ if __name__ == "__main__":
 
             table = customers(MILLION)
             table.to_pickle(path)
-            np.savez(columns, **{name: table[name].to_numpy() for name in ("x", "t_x", "T", "m_x")})
+            np.savez(
+                columns,
+                **{
+                    name: table[name].to_numpy()
+                    for name in ("frequency", "recency", "T", "monetary_value")
+                },
+            )
         case ["peer", name, path]:
             print(json.dumps(peer(name, path)))
         case ["million", path, story]:

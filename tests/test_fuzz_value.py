@@ -22,7 +22,7 @@ from segtutorial.value.bgnbd import horizon
 
 STORIES = {"BGNBD": BGNBD, "ParetoNBD": ParetoNBD}
 stories = pytest.mark.parametrize("story", STORIES)
-DAYS = {"x": 0, "t_x": 0.0, "T": 40.0, "m_x": np.nan}
+DAYS = {"frequency": 0, "recency": 0.0, "T": 40.0, "monetary_value": np.nan}
 
 odd_number = st.sampled_from(
     [
@@ -85,7 +85,7 @@ odd_table = st.sampled_from(
         np.zeros((3, 3)),
         pd.Series([1.0]),
         pd.DataFrame(),
-        pd.DataFrame({"x": []}),
+        pd.DataFrame({"frequency": []}),
     ]
 )
 
@@ -112,7 +112,7 @@ def finite(*answers):
 
 @st.composite
 def customers(draw, least=1, most=12):
-    """A table of `repeat_orders` that can be: `x`, `t_x`, `T`, and money."""
+    """A table of `repeat_orders` that can be: `frequency`, `recency`, `T`, and money."""
     n = draw(st.integers(least, most))
     shape = draw(st.sampled_from(["any", "steady", "alike", "one repeat", "last day"]))
     steps = st.integers(0, 40)
@@ -123,7 +123,7 @@ def customers(draw, least=1, most=12):
             if shape == "one repeat"
             else draw(steps)
             if shape != "alike" or not rows
-            else rows[0]["x"]
+            else rows[0]["frequency"]
         )
         gap = draw(st.sampled_from([1.0, 7.0, 30.0])) if shape == "any" else 7.0
         silence = 0.0 if shape in ("steady", "last day") else float(draw(steps))
@@ -131,11 +131,11 @@ def customers(draw, least=1, most=12):
         rows.append(
             {
                 "user_id": place,
-                "x": x,
-                "t_x": x * gap,
+                "frequency": x,
+                "recency": x * gap,
                 "T": x * gap + silence,
                 "m_0": cents,
-                "m_x": cents if x else np.nan,
+                "monetary_value": cents if x else np.nan,
             }
         )
     return pd.DataFrame(rows)
@@ -175,7 +175,7 @@ def spoilt(draw, table=customers(2, 6)):
         return rows.set_axis([0] * len(rows))
     if how == "nullable":
         return rows.convert_dtypes().assign(
-            **{name: rows[name].convert_dtypes().mask(rows["x"] >= 0, pd.NA)}
+            **{name: rows[name].convert_dtypes().mask(rows["frequency"] >= 0, pd.NA)}
         )
     if how == "object":
         return rows.astype(object)
@@ -191,7 +191,7 @@ def fitted():
     """Models of one table, and the table."""
     table = value.draw_customers(300, 365, random_state=1)
     rng = np.random.default_rng(1)
-    table["m_x"] = np.where(table["x"] > 0, rng.gamma(6, 500, 300), np.nan)
+    table["monetary_value"] = np.where(table["frequency"] > 0, rng.gamma(6, 500, 300), np.nan)
     table["m_0"] = rng.gamma(6, 500, 300)
     return {"table": table, "GammaGamma": GammaGamma().fit(table)} | {
         name: kind().fit(table) for name, kind in STORIES.items()
@@ -267,7 +267,7 @@ def test_orders_to_come_are_those_of_the_defining_integral(r, a, b):
     """
     model = made("BGNBD", r=r, alpha=40.0, a=a, b=b)
     for x, T, days in ((0, 10.0, 90.0), (1, 200.0, 3.0), (7, 30.0, 3000.0), (300, 360.0, 90.0)):
-        table = pd.DataFrame({"x": [x], "t_x": [T if x else 0.0], "T": [T]})
+        table = pd.DataFrame({"frequency": [x], "recency": [T if x else 0.0], "T": [T]})
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # quad's own, of pieces that are 0
             want = orders_by_quadrature(x, T, days, r, 40.0, a, b)
@@ -277,8 +277,10 @@ def test_orders_to_come_are_those_of_the_defining_integral(r, a, b):
 
 
 def test_orders_to_come_at_the_ends_are_those_of_the_simpler_models():
-    table = pd.DataFrame({"x": [0, 1, 9], "t_x": [0.0, 20.0, 90.0], "T": [30.0, 30.0, 100.0]})
-    x, T = table["x"].to_numpy(), table["T"].to_numpy()
+    table = pd.DataFrame(
+        {"frequency": [0, 1, 9], "recency": [0.0, 20.0, 90.0], "T": [30.0, 30.0, 100.0]}
+    )
+    x, T = table["frequency"].to_numpy(), table["T"].to_numpy()
     pace, far = (0.6 + x) / (40 + T), float(np.exp(12))
     stays = made("BGNBD", r=0.6, alpha=40.0, a=1 / far, b=far).expected(table, 90)
     assert stays == pytest.approx(pace * 90, rel=1e-3)  # nobody leaves: the NBD
@@ -333,7 +335,9 @@ def test_futures_agree_with_the_mean(story, theta, seed):
             zip(STORIES[story].names, np.exp(theta) * [1, 20, 1, 20 if story == "ParetoNBD" else 1])
         ),
     )
-    table = pd.DataFrame({"x": [0, 1, 12], "t_x": [0.0, 5.0, 80.0], "T": [9.0, 60.0, 90.0]})
+    table = pd.DataFrame(
+        {"frequency": [0, 1, 12], "recency": [0.0, 5.0, 80.0], "T": [9.0, 60.0, 90.0]}
+    )
     futures = model.simulate(pd.concat([table] * 2_000), 60, n=1, random_state=seed).reshape(
         2_000, 3
     )  # one future for many equal customers
@@ -349,7 +353,7 @@ def test_futures_agree_with_the_mean(story, theta, seed):
 
 @given(table=customers())
 def test_few_customers_are_fitted_or_refused_for_a_true_reason(table):
-    repeat, n_repeat = (table["x"] > 0).any(), int((table["x"] > 0).sum())
+    repeat, n_repeat = (table["frequency"] > 0).any(), int((table["frequency"] > 0).sum())
     models = {}
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
@@ -377,8 +381,10 @@ def test_few_customers_are_fitted_or_refused_for_a_true_reason(table):
             return
         spend = GammaGamma().fit(table)
         finite(spend.loglik_, spend.summary()["value"])
-        if table["m_x"].nunique() == 1:
-            assert spend.expected(table) == pytest.approx(table["m_x"].dropna().iloc[0], rel=1e-3)
+        if table["monetary_value"].nunique() == 1:
+            assert spend.expected(table) == pytest.approx(
+                table["monetary_value"].dropna().iloc[0], rel=1e-3
+            )
         for model in models.values():
             with said():
                 found = value.lifetime_value(table, model, spend, 60, n=20)
@@ -398,17 +404,17 @@ def test_fifty_customers_are_always_fitted(story):
     [
         (
             BGNBD,
-            {"x": [10] * 30, "t_x": [70.0] * 30, "T": [76.0] * 30},
+            {"frequency": [10] * 30, "recency": [70.0] * 30, "T": [76.0] * 30},
             ["one pace", "nobody leaves"],
         ),
         (
             ParetoNBD,
-            {"x": [10] * 30, "t_x": [70.0] * 30, "T": [76.0] * 30},
+            {"frequency": [10] * 30, "recency": [70.0] * 30, "T": [76.0] * 30},
             ["one pace", "nobody leaves"],
         ),
         (
             BGNBD,
-            {"x": [1] * 30, "t_x": [1.0] * 30, "T": [300.0] * 30},
+            {"frequency": [1] * 30, "recency": [1.0] * 30, "T": [300.0] * 30},
             ["one pace", "everybody leaves with the first repeat order"],
         ),
         (
@@ -423,17 +429,20 @@ def test_fifty_customers_are_always_fitted(story):
         ),
         (
             GammaGamma,
-            {"x": [1, 2, 1], "m_x": [990.0] * 3},
+            {"frequency": [1, 2, 1], "monetary_value": [990.0] * 3},
             ["every order brings the same, 990 cents"],
         ),
         (
             GammaGamma,
-            {"x": [1, 1, 1, 99, 99, 99], "m_x": [500.0, 1000.0, 2000.0] * 2},
+            {"frequency": [1, 1, 1, 99, 99, 99], "monetary_value": [500.0, 1000.0, 2000.0] * 2},
             ["all orders of a customer bring the same"],
         ),
         (
             GammaGamma,
-            {"x": [1, 1, 1, 99, 99, 99], "m_x": [500.0, 1000.0, 2000.0, 1150.0, 1170.0, 1190.0]},
+            {
+                "frequency": [1, 1, 1, 99, 99, 99],
+                "monetary_value": [500.0, 1000.0, 2000.0, 1150.0, 1170.0, 1190.0],
+            },
             ["customers do not differ in what an order brings"],
         ),
     ],
@@ -675,7 +684,7 @@ odd_zone = st.one_of(
 @given(log=st.one_of(events(), odd_table), as_of=odd_moment, zone=odd_zone)
 def test_logs_of_anything(log, as_of, zone):
     with said():
-        finite(value.repeat_orders(log, as_of, zone)[["x", "t_x", "T"]])
+        finite(value.repeat_orders(log, as_of, zone)[["frequency", "recency", "T"]])
     with said():
         Combination().fit(log, as_of, zone)
     with said():
@@ -694,7 +703,7 @@ def test_a_holdout_of_anything(log, as_of, zone, days):
     with said():
         finite(
             value.hold_out(Shop(log, timezone=zone), as_of, days).customers[
-                ["x", "T", "orders_after"]
+                ["frequency", "T", "orders_after"]
             ]
         )
     with said():

@@ -599,11 +599,11 @@ def value_models():
     x = rng.poisson(2, 300)
     table = pd.DataFrame(
         {
-            "x": x,
-            "t_x": np.where(x > 0, rng.uniform(20, 150, 300), 0.0),
+            "frequency": x,
+            "recency": np.where(x > 0, rng.uniform(20, 150, 300), 0.0),
             "T": 180.0,
             "m_0": rng.uniform(500, 5000, 300),
-            "m_x": np.where(x > 0, rng.uniform(500, 5000, 300), np.nan),
+            "monetary_value": np.where(x > 0, rng.uniform(500, 5000, 300), np.nan),
         }
     )
     for kind in (BGNBD, ParetoNBD):

@@ -39,7 +39,7 @@ def live(n, days, more, seed):
     after.
     """
     table = draw_customers(n, days, more, *MADE, random_state=seed)
-    return table[["x", "t_x", "T"]], table["later"].to_numpy()
+    return table[["frequency", "recency", "T"]], table["later"].to_numpy()
 
 
 def places(futures, came):
@@ -69,7 +69,7 @@ def test_the_estimates_of_the_paper():
     assert np.allclose(
         [model.r_, model.alpha_ / 7, model.a_, model.b_], [0.243, 4.414, 0.793, 2.426], rtol=0.01
     )
-    assert abs(model.loglik_ + table["x"].sum() * np.log(7) + 9582.43) < 0.01
+    assert abs(model.loglik_ + table["frequency"].sum() * np.log(7) + 9582.43) < 0.01
 
 
 def test_what_was_put_in_lies_in_most_intervals():
@@ -101,7 +101,11 @@ def test_futures_cover_what_came(shop):
 def test_expectation_and_futures_agree_customer_by_customer(shop):
     table, _, model = shop
     odd = pd.DataFrame(
-        {"x": [0, 1, 5, 40, 400], "t_x": [0.0, 30, 200, 300, 360], "T": [10.0, 200, 250, 364, 364]}
+        {
+            "frequency": [0, 1, 5, 40, 400],
+            "recency": [0.0, 30, 200, 300, 360],
+            "T": [10.0, 200, 250, 364, 364],
+        }
     )
     model = BGNBD().fit(table)
     model.covariance_ = np.zeros((4, 4))  # the estimates themselves
@@ -126,15 +130,15 @@ def test_expected_grows_with_the_days_and_is_smooth_where_a_is_one(shop):
 def test_neither_the_order_of_rows_nor_the_unit_of_time_matters(shop):
     table, _, model = shop
     mixed = BGNBD().fit(table.sample(frac=1, random_state=0))
-    weeks = BGNBD().fit(table.assign(t_x=table["t_x"] / 7, T=table["T"] / 7))
+    weeks = BGNBD().fit(table.assign(recency=table["recency"] / 7, T=table["T"] / 7))
     assert np.allclose(mixed.summary()["value"], model.summary()["value"], rtol=1e-3)
     assert np.allclose(weeks.summary()["value"] * [1, 7, 1, 1], model.summary()["value"], rtol=1e-3)
     assert np.allclose(
-        weeks.probability_alive(table.assign(t_x=table["t_x"] / 7, T=table["T"] / 7)),
+        weeks.probability_alive(table.assign(recency=table["recency"] / 7, T=table["T"] / 7)),
         model.probability_alive(table),
         atol=1e-4,
     )
-    assert abs(weeks.loglik_ - table["x"].sum() * np.log(7) - model.loglik_) < 0.01
+    assert abs(weeks.loglik_ - table["frequency"].sum() * np.log(7) - model.loglik_) < 0.01
 
 
 def test_futures_are_the_same_for_the_same_seed(shop):
@@ -147,12 +151,19 @@ def test_futures_are_the_same_for_the_same_seed(shop):
 
 @pytest.mark.parametrize(
     "column, value",
-    [("x", 1.5), ("x", -1), ("t_x", -3.0), ("t_x", 1e9), ("T", np.inf), ("T", np.nan)],
+    [
+        ("frequency", 1.5),
+        ("frequency", -1),
+        ("recency", -3.0),
+        ("recency", 1e9),
+        ("T", np.inf),
+        ("T", np.nan),
+    ],
 )
 def test_a_broken_row_is_named(shop, column, value):
     table = shop[0].head(20).astype(float)
     table.loc[7, column] = value
-    with pytest.raises(ShopError, match="row 7 has x"):
+    with pytest.raises(ShopError, match="row 7 has frequency"):
         BGNBD().fit(table)
 
 
@@ -166,8 +177,8 @@ def test_a_day_in_the_shops_zone_is_one_order():
     log = pd.DataFrame(
         {"user_id": 1, "item_id": 1, "action": "buy", "ts": stamps, "quantity": 1, "price": 100}
     )
-    assert repeat_orders(log, "2024-03-10")["x"].tolist() == [1]
-    assert repeat_orders(log, "2024-03-10", "Europe/London")["x"].tolist() == [0]
+    assert repeat_orders(log, "2024-03-10")["frequency"].tolist() == [1]
+    assert repeat_orders(log, "2024-03-10", "Europe/London")["frequency"].tolist() == [0]
 
 
 def test_without_prices_the_money_is_null():
@@ -175,7 +186,7 @@ def test_without_prices_the_money_is_null():
         {"user_id": [1, 1], "item_id": 1, "action": "buy", "ts": [1_700_000_000, 1_700_500_000]}
     )
     table = repeat_orders(log, 1_701_000_000)
-    assert table["x"].tolist() == [1] and table["m_x"].isna().all()
+    assert table["frequency"].tolist() == [1] and table["monetary_value"].isna().all()
 
 
 def priced(n, seed, made=(6.0, 4.0, 15_000.0)):
@@ -185,12 +196,14 @@ def priced(n, seed, made=(6.0, 4.0, 15_000.0)):
     rng = np.random.default_rng([seed, 1])
     rate = rng.gamma(q, 1 / v, n)
     mean = np.where(
-        table["x"] > 0,
-        rng.standard_gamma(np.maximum(p * table["x"], 1)) / rate / np.maximum(table["x"], 1),
+        table["frequency"] > 0,
+        rng.standard_gamma(np.maximum(p * table["frequency"], 1))
+        / rate
+        / np.maximum(table["frequency"], 1),
         np.nan,
     )
     money = np.where(later > 0, rng.standard_gamma(np.maximum(p * later, 1)) / rate, 0)
-    return table.assign(user_id=np.arange(n), m_x=mean), money
+    return table.assign(user_id=np.arange(n), monetary_value=mean), money
 
 
 def test_the_estimates_of_the_paper_for_money():
@@ -242,7 +255,7 @@ def test_chunks_change_memory_and_not_the_values():
     )
     assert (whole.customers["low"] <= whole.customers["high"]).all() and whole.customers[
         "known"
-    ].tolist() == (table["x"] > 0).tolist()
+    ].tolist() == (table["frequency"] > 0).tolist()
 
 
 def test_a_discount_is_that_of_the_days_between():
@@ -263,9 +276,9 @@ def test_a_discount_is_that_of_the_days_between():
 @pytest.mark.parametrize("value", [-1.0, np.nan, np.inf])
 def test_broken_money_is_named(value):
     table = priced(200, 3)[0]
-    at = int(np.flatnonzero(table["x"] > 0)[3])
-    table.loc[at, "m_x"] = value
-    with pytest.raises(ShopError, match=f"row {at} has x"):
+    at = int(np.flatnonzero(table["frequency"] > 0)[3])
+    table.loc[at, "monetary_value"] = value
+    with pytest.raises(ShopError, match=f"row {at} has frequency"):
         GammaGamma().fit(table)
 
 
@@ -283,7 +296,7 @@ def test_pareto_estimates_of_the_paper():
         [0.553, 10.578, 0.606, 11.669],
         rtol=0.01,
     )
-    assert abs(model.loglik_ + table["x"].sum() * np.log(7) + 9594.98) < 0.01
+    assert abs(model.loglik_ + table["frequency"].sum() * np.log(7) + 9594.98) < 0.01
 
 
 def test_pareto_what_was_put_in_lies_in_most_intervals():
@@ -313,7 +326,11 @@ def test_pareto_futures_cover_what_came_and_agree_with_the_mean():
         band = (said >= low) & (said < low + 0.2)
         assert abs(said[band].mean() - there[band].mean()) < 0.06
     odd = pd.DataFrame(
-        {"x": [0, 1, 5, 40, 400], "t_x": [0.0, 30, 200, 300, 360], "T": [10.0, 200, 250, 364, 364]}
+        {
+            "frequency": [0, 1, 5, 40, 400],
+            "recency": [0.0, 30, 200, 300, 360],
+            "T": [10.0, 200, 250, 364, 364],
+        }
     )
     model.covariance_ = np.zeros((4, 4))  # the estimates themselves
     futures = model.simulate(odd, 200, n=20_000, random_state=3)
@@ -342,7 +359,7 @@ def test_a_stored_model_is_the_model(kind, tmp_path):
 def test_three_arrays_say_what_a_table_says(kind, shop):
     table = shop[0].head(800)
     model = kind().fit(table)
-    arrays = [table[name].to_numpy() for name in ("x", "t_x", "T")]
+    arrays = [table[name].to_numpy() for name in ("frequency", "recency", "T")]
     assert kind().fit(*arrays).loglik_ == model.loglik_
     assert np.array_equal(model.predict(*arrays, 90), model.expected(table, 90))
     with pytest.raises(ShopError, match="no column 'T'"):
@@ -352,7 +369,8 @@ def test_three_arrays_say_what_a_table_says(kind, shop):
 @pytest.mark.parametrize("kind", [BGNBD, ParetoNBD])
 def test_customers_of_the_last_day_and_short_logs(kind, shop):
     table = pd.concat(
-        [shop[0].head(800), pd.DataFrame({"x": [0], "t_x": [0.0], "T": [0.0]})], ignore_index=True
+        [shop[0].head(800), pd.DataFrame({"frequency": [0], "recency": [0.0], "T": [0.0]})],
+        ignore_index=True,
     )
     model = kind().fit(table)
     assert (
@@ -379,7 +397,9 @@ def test_a_flat_parameter_leaves_the_others_their_intervals():
     the second, and futures that vary.
     """
     rng = np.random.default_rng(1)
-    loyal = pd.DataFrame({"x": rng.poisson(rng.gamma(3, 2, 400)) + 1, "t_x": 299.0, "T": 300.0})
+    loyal = pd.DataFrame(
+        {"frequency": rng.poisson(rng.gamma(3, 2, 400)) + 1, "recency": 299.0, "T": 300.0}
+    )
     model = BGNBD().fit(loyal)
     assert (
         model.notes_
@@ -405,8 +425,8 @@ def test_a_ridge_of_the_likelihood_does_not_widen_the_futures():
     x = rng.poisson(pace * here)
     table = pd.DataFrame(
         {
-            "x": x,
-            "t_x": np.where(x > 0, here * rng.random(n) ** (1 / np.maximum(x, 1)), 0),
+            "frequency": x,
+            "recency": np.where(x > 0, here * rng.random(n) ** (1 / np.maximum(x, 1)), 0),
             "T": seen,
         }
     )
@@ -419,7 +439,7 @@ def test_a_ridge_of_the_likelihood_does_not_widen_the_futures():
     totals = np.array(
         [
             model._mean(
-                *(table[name].to_numpy(float) for name in ("x", "t_x", "T")), 60, *row
+                *(table[name].to_numpy(float) for name in ("frequency", "recency", "T")), 60, *row
             ).sum()
             for row in model.parameters(100)
         ]

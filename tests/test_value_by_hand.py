@@ -235,9 +235,12 @@ def test_days_with_orders_as_the_models_want_them():
         1000,
         300,
     ]  # x, t_x, T, m_0, and the mean of 500 and 100
-    assert table.loc[2, ["x", "t_x", "T", "m_0"]].tolist() == [0, 0, 0, 50] and np.isnan(
-        table.loc[2, "m_x"]
-    )
+    assert table.loc[2, ["frequency", "recency", "T", "m_0"]].tolist() == [
+        0,
+        0,
+        0,
+        50,
+    ] and np.isnan(table.loc[2, "monetary_value"])
 
 
 def set_to(model, *values):
@@ -253,7 +256,9 @@ def set_to(model, *values):
     return model
 
 
-SEEN = pd.DataFrame({"x": [0, 1, 4, 10], "t_x": [0.0, 20, 90, 100], "T": [100.0, 100, 100, 200]})
+SEEN = pd.DataFrame(
+    {"frequency": [0, 1, 4, 10], "recency": [0.0, 20, 90, 100], "T": [100.0, 100, 100, 200]}
+)
 
 
 def test_the_chance_to_be_alive_is_that_of_the_paper():
@@ -302,7 +307,7 @@ def test_the_money_of_an_order_is_that_of_the_paper():
     """Fader and Hardie (2013): p (v + x m) / (p x + q - 1); without a repeat order the mean of all,
     p v / (q - 1)."""
     model = set_to(GammaGamma(), 6.0, 4.0, 15_000.0)
-    table = pd.DataFrame({"x": [0, 1, 9], "m_x": [np.nan, 20_000.0, 20_000.0]})
+    table = pd.DataFrame({"frequency": [0, 1, 9], "monetary_value": [np.nan, 20_000.0, 20_000.0]})
     assert np.allclose(
         model.expected(table),
         [6 * 15_000 / 3, 6 * (15_000 + 20_000) / 9, 6 * (15_000 + 180_000) / 57],
@@ -312,8 +317,10 @@ def test_the_money_of_an_order_is_that_of_the_paper():
 @pytest.fixture(scope="module")
 def fitted():
     rng, table = np.random.default_rng(3), draw_customers(1500, 365, random_state=3)
-    money = np.where(table["x"] > 0, rng.gamma(6, 1 / rng.gamma(4, 1 / 15_000, 1500)), np.nan)
-    table = table[["user_id", "x", "t_x", "T"]].assign(m_x=money)
+    money = np.where(
+        table["frequency"] > 0, rng.gamma(6, 1 / rng.gamma(4, 1 / 15_000, 1500)), np.nan
+    )
+    table = table[["user_id", "frequency", "recency", "T"]].assign(monetary_value=money)
     return table, BGNBD().fit(table), GammaGamma().fit(table)
 
 
@@ -388,7 +395,7 @@ def test_a_cut_log_knows_nothing_of_its_moment():
     cut = hold_out(Shop(log), "2024-03-01", 10, cleaned=True)
     assert cut.past.behaviors["ts"].max() == start - DAY
     table = cut.customers.set_index("user_id")
-    assert table.index.tolist() == [1, 2] and table["x"].tolist() == [1, 0]
+    assert table.index.tolist() == [1, 2] and table["frequency"].tolist() == [1, 0]
     assert table["orders_after"].tolist() == [2, 1] and table["spent_after"].tolist() == [1500, 30]
     assert table["orders_before"].tolist() == [1, 1] and table["spent_before"].tolist() == [200, 70]
 

@@ -339,8 +339,8 @@ class Combination(BaseEstimator):
             repeat_orders(behaviors, end, timezone),
         )
         again = (
-            late.set_index("user_id")["x"].reindex(early["user_id"]).to_numpy()
-            - early["x"].to_numpy()
+            late.set_index("user_id")["frequency"].reindex(early["user_id"]).to_numpy()
+            - early["frequency"].to_numpy()
         )
         if not again.any():
             raise ShopError(
@@ -372,7 +372,7 @@ class Combination(BaseEstimator):
         if money:
             x, first, later = (
                 np.nan_to_num(floats(name, table[name], "Combination"))
-                for name in ("x", "m_0", "m_x")
+                for name in ("frequency", "m_0", "monetary_value")
             )
             if min(first.min(), later.min()) < 0 or max(first.max(), later.max()) > 1e13:
                 raise ShopError(
@@ -391,7 +391,7 @@ class Combination(BaseEstimator):
         """
         self._fitted()
         money = "first order" in self.weights_
-        for name in ("m_0", "m_x") if money else ():
+        for name in ("m_0", "monetary_value") if money else ():
             if name not in table:
                 raise ShopError(
                     f"expected: the table has no column {name!r}; repeat_orders makes one "

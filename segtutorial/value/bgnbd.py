@@ -75,8 +75,8 @@ def draw_customers(
     Returns
     -------
     DataFrame
-        `user_id`, `x`, `t_x`, `T` as `repeat_orders` gives them (days not rounded); `there`, not
-        left at the end of what is seen; `later`, orders in the `more` days.
+        `user_id`, `frequency`, `recency`, `T` as `repeat_orders` gives them (days not rounded);
+        `there`, not left at the end of what is seen; `later`, orders in the `more` days.
 
     Raises
     ------
@@ -106,7 +106,14 @@ def draw_customers(
         there[here[gone & inside]] = False
         here = here[~gone]
     return pd.DataFrame(
-        {"user_id": np.arange(n), "x": x, "t_x": last, "T": seen, "there": there, "later": later}
+        {
+            "user_id": np.arange(n),
+            "frequency": x,
+            "recency": last,
+            "T": seen,
+            "there": there,
+            "later": later,
+        }
     )
 
 
@@ -145,10 +152,11 @@ def repeat_orders(
     Returns
     -------
     DataFrame
-        A row a buyer, by user_id: `user_id`; `x`, orders after the first; `t_x`, days from the
-        first to the last, 0 without a repeat; `T`, days from the first order to the last day before
-        `as_of`, 0 for who came on that day; `m_0`, money of the first order in cents, and `m_x`,
-        mean money of a repeat order, null without one; both null without prices.
+        A row a buyer, by user_id: `user_id`; `frequency`, orders after the first; `recency`, days
+        from the first to the last, 0 without a repeat; `T`, days from the first order to the last
+        day before `as_of`, 0 for who came on that day; `m_0`, money of the first order in cents,
+        and `monetary_value`, mean money of a repeat order, null without one; both null without
+        prices.
 
     Raises
     ------
@@ -178,11 +186,11 @@ def repeat_orders(
     later = orders[orders["day"] > orders["user_id"].map(table["first"])]
     return pd.DataFrame(
         {
-            "x": table["orders"] - 1,
-            "t_x": (table["last"] - table["first"]).dt.days.astype("float64"),
+            "frequency": table["orders"] - 1,
+            "recency": (table["last"] - table["first"]).dt.days.astype("float64"),
             "T": (last_day - table["first"]).dt.days.astype("float64"),
             "m_0": by_user["amount"].first(),
-            "m_x": later.groupby("user_id")["amount"].mean().reindex(table.index),
+            "monetary_value": later.groupby("user_id")["amount"].mean().reindex(table.index),
         }
     ).reset_index()
 
@@ -391,18 +399,24 @@ def horizon(where: str, days: float) -> float:
 def _columns(
     where: str, frequency: Any, recency: Any = None, T: Any = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """x, t_x and T as float64, from a table or from three arrays; an error that names the first row
-    that cannot be.
+    """frequency, recency and T as float64, from a table or from three arrays; an error that names
+    the first row that cannot be.
     """
-    table = frequency if recency is None and T is None else {"x": frequency, "t_x": recency, "T": T}
+    table = (
+        frequency
+        if recency is None and T is None
+        else {"frequency": frequency, "recency": recency, "T": T}
+    )
     names = list(table) if isinstance(table, dict) else list(getattr(table, "columns", ()))
-    missing = [name for name in ("x", "t_x", "T") if name not in names or table[name] is None]
+    missing = [
+        name for name in ("frequency", "recency", "T") if name not in names or table[name] is None
+    ]
     if missing:
         raise ShopError(
             f"{where}: no column {missing[0]!r}; give a table of repeat_orders, or "
-            "frequency (x), recency (t_x) and T"
+            "frequency, recency and T"
         )
-    x, t_x, T = (floats(name, table[name], where) for name in ("x", "t_x", "T"))
+    x, t_x, T = (floats(name, table[name], where) for name in ("frequency", "recency", "T"))
     if not len(x) or not len(x) == len(t_x) == len(T):
         raise ShopError(
             f"{where}: the columns have {len(x):,}, {len(t_x):,} and {len(T):,} rows; "
@@ -420,9 +434,10 @@ def _columns(
     if not good.all():
         at = int(np.argmin(good))
         raise ShopError(
-            f"{where}: row {at} has x = {x[at]:g}, t_x = {t_x[at]:g}, T = {T[at]:g}; "
-            "needed: whole x from 0, 0 <= t_x <= T, both up to a million, and t_x = 0 "
-            "where x is 0"
+            f"{where}: row {at} has frequency = {x[at]:g}, recency = {t_x[at]:g}, T = {T[at]:g}; "
+            "needed: whole frequency from 0, 0 <= recency <= T, both up to a million, and "
+            "recency = 0 "
+            "where frequency is 0"
         )
     return x, t_x, T
 
@@ -459,8 +474,8 @@ class OrderModel(FittedModel):
         Parameters
         ----------
         frequency : DataFrame, or array (n,)
-            `x`, `t_x`, `T` as `repeat_orders` gives them, a row a customer, time in days; or x
-            alone, orders after the first.
+            `frequency`, `recency`, `T` as `repeat_orders` gives them, a row a customer, time in
+            days; or x alone, orders after the first.
         recency, T : array (n,)
             t_x, days from the first order to the last, and days from the first order to today; for
             three arrays.
@@ -506,7 +521,7 @@ class OrderModel(FittedModel):
 
     def predict(self, frequency: Any, recency: Any, T: Any, horizon: float) -> np.ndarray:
         """`expected` of three arrays (n,), for the next `horizon` days."""
-        return self.expected({"x": frequency, "t_x": recency, "T": T}, horizon)
+        return self.expected({"frequency": frequency, "recency": recency, "T": T}, horizon)
 
     def simulate(
         self,
@@ -626,8 +641,9 @@ class BGNBD(OrderModel):
     ----------
     r_, alpha_, a_, b_ : float
         `r_ / alpha_` is the mean pace, orders a day; `a_ / (a_ + b_)` the mean chance to leave
-        after a repeat order. `probability_alive` is 1 for customers with one order: by this model one leaves after
-        a repeat order only. That is a property of the model, not news about the customer.
+        after a repeat order. `probability_alive` is 1 for customers with one order: by this model
+        they leave a repeat order only. That is a property of the model, not news about the
+        customer.
 
     References
     ----------

@@ -20,23 +20,32 @@ from .scoring import TIERS, value_tier
 
 # %% ../../nbs/06d_lifetime.ipynb #4ccbae37
 def _money(table: Any, where: str) -> tuple[np.ndarray, np.ndarray]:
-    """x and m_x as float64, m_x 0 where x is 0; an error names the first row that cannot be."""
+    """frequency and monetary_value as float64, the latter 0 where the former is; an error names the
+    first row that cannot be.
+    """
     names = list(table) if isinstance(table, dict) else list(getattr(table, "columns", ()))
-    missing = [name for name in ("x", "m_x") if name not in names]
+    missing = [name for name in ("frequency", "monetary_value") if name not in names]
     if missing:
         raise ShopError(
             f"{where}: the table has no column {missing[0]!r}; repeat_orders makes one that "
-            "has x and m_x"
+            "has frequency and monetary_value"
         )
-    x, m = floats("x", table["x"], where), floats("m_x", table["m_x"], where)
+    x, m = (
+        floats("frequency", table["frequency"], where),
+        floats("monetary_value", table["monetary_value"], where),
+    )
     if len(x) != len(m):
-        raise ShopError(f"{where}: x has {len(x):,} rows and m_x {len(m):,}; needed: as many each")
+        raise ShopError(
+            f"{where}: frequency has {len(x):,} rows and monetary_value {len(m):,}; needed: "
+            "as many each"
+        )
     m = np.where(x > 0, m, 0)
     good = (x >= 0) & (x <= 1e6) & (x == np.floor(x)) & (m >= 0) & (m <= 1e13)
     if not good.all():
         at = int(np.argmin(good))
         raise ShopError(
-            f"{where}: row {at} has x = {x[at]:g}, m_x = {m[at]:g}; needed: whole x from 0 "
+            f"{where}: row {at} has frequency = {x[at]:g}, monetary_value = {m[at]:g}; "
+            "needed: whole frequency from 0 "
             "to a million, and the mean money of its repeat orders from 0 to 1e13 cents. "
             "Net returns first, as clean does"
         )
@@ -74,7 +83,8 @@ class GammaGamma(FittedModel):
         Parameters
         ----------
         table : DataFrame
-            `x` and `m_x` (cents) as `repeat_orders` gives them, a row a customer.
+            `frequency` and `monetary_value` (cents) as `repeat_orders` gives them, a row a
+            customer.
 
         Raises
         ------
@@ -313,7 +323,7 @@ def lifetime_value(
     Parameters
     ----------
     table : DataFrame
-        `user_id`, `x`, `t_x`, `T`, `m_x`, as `repeat_orders` gives them.
+        `user_id`, `frequency`, `recency`, `T`, `monetary_value`, as `repeat_orders` gives them.
     orders, spend : BGNBD or ParetoNBD, GammaGamma
         Fitted, usually on the same table.
     days : float
@@ -386,7 +396,7 @@ def lifetime_value(
             "high": high,
             "nothing": nothing,
             "tier": tier,
-            "known": np.asarray(table["x"]) > 0,
+            "known": np.asarray(table["frequency"]) > 0,
         }
     )
     around = np.quantile(

@@ -207,9 +207,9 @@ def simulate_pareto_nbd(
     Returns
     -------
     DataFrame
-        `x`, `t_x`, `T` as `repeat_orders` gives them (days not rounded); `there`, not left at the
-        end of what is seen; `later`, orders in the `more` days; the customer's own `pace` and
-        `leaving`.
+        `frequency`, `recency`, `T` as `repeat_orders` gives them (days not rounded); `there`, not
+        left at the end of what is seen; `later`, orders in the `more` days; the customer's own
+        `pace` and `leaving`.
 
     Raises
     ------
@@ -231,8 +231,8 @@ def simulate_pareto_nbd(
     )  # the largest of x even draws
     return pd.DataFrame(
         {
-            "x": x,
-            "t_x": last,
+            "frequency": x,
+            "recency": last,
             "T": seen,
             "there": end > seen,
             "later": later,
