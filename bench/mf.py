@@ -253,8 +253,8 @@ def task_quality() -> dict:
     test.
     """
     from segtutorial.mf.ease import EASE, Blend
+    from segtutorial.mf.factors import leave_one_out_metrics
     from segtutorial.mf.ials import IALS
-    from segtutorial.mf.topk import leave_one_out_metrics
 
     X, test, negatives = films()
     T, held, drawn = held_back(X)
@@ -303,7 +303,7 @@ def _irspack_films(X, test, negatives, seed: int) -> dict:
     import numpy as np
     import torch
 
-    from segtutorial.mf.topk import FactorModel, leave_one_out_metrics
+    from segtutorial.mf.factors import FactorModel, leave_one_out_metrics
 
     class Vectors(FactorModel):
         _arrays = ("U",)

@@ -68,10 +68,11 @@ from segtutorial.metrics import (
     wilson,
 )
 from segtutorial.mf.ease import EASE, Blend
+from segtutorial.mf.factors import leave_one_out_metrics
 from segtutorial.mf.ials import IALS
 from segtutorial.mf.matrix import LARGEST, Interactions, as_matrix
 from segtutorial.mf.sgd import MF, find_rate
-from segtutorial.mf.topk import leave_one_out_metrics, top_k
+from segtutorial.mf.topk import top_k
 from segtutorial.mf.tuning import EventRecommender, search
 from segtutorial.sentiment.classifiers import NgramSVM, text_folds
 from segtutorial.sentiment.classifiers import distinct as distinct_texts
@@ -85,8 +86,9 @@ from segtutorial.simulation.market import draw_products, draw_users
 from segtutorial.simulation.simulator import counterfactual, outcomes, simulate_shop
 from segtutorial.text import ItemText, UserText
 from segtutorial.text.keywords import log_odds
+from segtutorial.text.skipgram import SkipGram
 from segtutorial.text.streaming import map_texts, read_texts
-from segtutorial.text.vectors import SkipGram, Vectorizer
+from segtutorial.text.vectors import Vectorizer
 
 HOUR = 3600
 ODD = [

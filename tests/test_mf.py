@@ -20,11 +20,12 @@ from segtutorial.core.section import Context, Picture, Table
 from segtutorial.core.stages import Results
 from segtutorial.metrics import MostPopular
 from segtutorial.mf.ease import EASE, Blend
+from segtutorial.mf.factors import leave_one_out_metrics
 from segtutorial.mf.ials import IALS, _Side, plan, solve
 from segtutorial.mf.matrix import Interactions, as_matrix
 from segtutorial.mf.sgd import MF, find_rate
 from segtutorial.mf.stage import MFStage
-from segtutorial.mf.topk import leave_one_out_metrics, top_k
+from segtutorial.mf.topk import top_k
 from segtutorial.mf.tuning import EventRecommender, search
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -27,9 +27,10 @@ from segtutorial.sentiment.textcnn import Encoded, TextCNN, logits, train
 from segtutorial.shop import Shop
 from segtutorial.text import ItemText, UserText
 from segtutorial.text.keywords import log_odds
+from segtutorial.text.skipgram import _pairs
 from segtutorial.text.streaming import map_texts
 from segtutorial.text.tokens import Tokenizer, normalize
-from segtutorial.text.vectors import Vectorizer, _pairs
+from segtutorial.text.vectors import Vectorizer
 
 NOON = day_start("2024-06-18") + 12 * 3600
 

@@ -5,6 +5,10 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
+        "factors": [
+            "FactorModel",
+            "leave_one_out_metrics",
+        ],
         "ease": [
             "Blend",
             "EASE",
@@ -33,8 +37,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "MFStage",
         ],
         "topk": [
-            "FactorModel",
-            "leave_one_out_metrics",
             "pick_device",
             "top_k",
         ],

@@ -14,8 +14,9 @@ import torch
 
 from ..core.arguments import number
 from ..core.errors import ShopError
+from .factors import FactorModel
 from .matrix import as_matrix
-from .topk import FactorModel, all_finite, pick_device, solvable
+from .topk import all_finite, pick_device, solvable
 
 
 # %% ../../nbs/10e_ease.ipynb #26adc8c3

@@ -21,9 +21,10 @@ from torch.nn.functional import embedding_bag
 
 from ..core.arguments import number, one_of, whole
 from ..core.errors import ShopError
+from .factors import FactorModel
 from .matrix import as_matrix
 from .sgd import summary_writer
-from .topk import FactorModel, all_finite, given_vectors, pick_device, solvable
+from .topk import all_finite, given_vectors, pick_device, solvable
 
 
 # %% ../../nbs/10d_als.ipynb #ba06be80

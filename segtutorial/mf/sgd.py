@@ -20,8 +20,9 @@ from torch.nn.functional import embedding_bag, pad, softplus
 
 from ..core.arguments import number, one_of, whole
 from ..core.errors import ShopError
+from .factors import FactorModel
 from .matrix import as_matrix
-from .topk import FactorModel, all_finite, pick_device
+from .topk import all_finite, pick_device
 
 _Batch = namedtuple("_Batch", "users starts columns value items places owner turned")
 # Some examples, twice. By users: distinct `users`, where the examples of each start, the `columns`

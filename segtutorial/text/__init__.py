@@ -5,6 +5,9 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
+        "skipgram": [
+            "SkipGram",
+        ],
         "features": [
             "ItemText",
             "UserText",
@@ -25,7 +28,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "normalize",
         ],
         "vectors": [
-            "SkipGram",
             "Vectorizer",
         ],
     },

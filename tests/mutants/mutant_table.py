@@ -380,7 +380,7 @@ FAULTS = [
             "unit_length(X @ _1, **_2)",
             "(X @ _1)",
         ),
-        ("skip-gram pairs cross texts", "_pairs", "same & _1", "_1", 2),
+        ("skip-gram pairs cross texts", "word_pairs", "same & _1", "_1", 2),
         (
             "the keyword prior is not normalised",
             "log_odds",
