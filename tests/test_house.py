@@ -23,8 +23,9 @@ WINGS = {
     "metrics": "split ranking baselines binary intervals evaluation signals stage",
     "text": "tokens skipgram vectors keywords streaming features",
     "sentiment": "classifiers negation lexicon aspects textcnn ensemble opinions shipped stage",
-    "value": "scoring migration bgnbd clv paretonbd backtest outlook outlook_section stage",
-    "mf": "matrix topk factors sgd ials ease tuning customer_lists stage",
+    "value": "scoring migration likelihood bgnbd clv paretonbd "
+    "backtest outlook outlook_section stage",
+    "mf": "matrix topk factors sgd memory ials ease tuning customer_lists stage",
 }
 TOP = ["pipeline", "cli"]  # above all wings
 FACES = [*WINGS, "shop"]

@@ -21,8 +21,9 @@ from segtutorial.core.stages import Results
 from segtutorial.metrics import MostPopular
 from segtutorial.mf.ease import EASE, Blend
 from segtutorial.mf.factors import leave_one_out_metrics
-from segtutorial.mf.ials import IALS, _Side, plan, solve
+from segtutorial.mf.ials import IALS, _Side, solve
 from segtutorial.mf.matrix import Interactions, as_matrix
+from segtutorial.mf.memory import plan
 from segtutorial.mf.sgd import MF, find_rate
 from segtutorial.mf.stage import MFStage
 from segtutorial.mf.topk import top_k

@@ -32,6 +32,7 @@ NO_FAULTS = {
     "features/stage",
     "metrics/stage",
     "mf/stage",
+    "mf/memory",
 }
 
 

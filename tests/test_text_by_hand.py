@@ -10,6 +10,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from segtutorial.core.calendar import day_start
 from segtutorial.core.errors import ShopError
+from segtutorial.metrics.split import _pairs
 from segtutorial.sentiment import SnowModel, shop_texts
 from segtutorial.sentiment.aspects import aspect_scores, review_aspects
 from segtutorial.sentiment.classifiers import NgramSVM, distinct, text_folds
@@ -27,7 +28,6 @@ from segtutorial.sentiment.textcnn import Encoded, TextCNN, logits, train
 from segtutorial.shop import Shop
 from segtutorial.text import ItemText, UserText
 from segtutorial.text.keywords import log_odds
-from segtutorial.text.skipgram import _pairs
 from segtutorial.text.streaming import map_texts
 from segtutorial.text.tokens import Tokenizer, normalize
 from segtutorial.text.vectors import Vectorizer

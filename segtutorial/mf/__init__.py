@@ -5,6 +5,10 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
+        "memory": [
+            "Plan",
+            "plan",
+        ],
         "factors": [
             "FactorModel",
             "leave_one_out_metrics",
@@ -15,8 +19,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
         ],
         "ials": [
             "IALS",
-            "Plan",
-            "plan",
         ],
         "matrix": [
             "Interactions",

@@ -152,6 +152,113 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+# %% ../../nbs/04d_stream.ipynb #da7c5550
+def _shown(results: Iterator[tuple[int, Any]], total: int | None, progress: bool) -> Iterator[Any]:
+    """The results alone, under a bar of the texts done."""
+    with tqdm(total=total, unit=" texts", disable=not progress) as bar:
+        try:
+            for n, result in results:
+                bar.update(n)
+                yield result
+        finally:
+            results.close()
+
+
+def _alone(function: Callable, batches: Iterator[list[str]]) -> Iterator[tuple[int, Any]]:
+    """How many texts, and the result, of each batch in turn, made in this process."""
+    first = 0
+    for texts in batches:
+        try:
+            result = function(texts)
+        except Exception as error:
+            raise ShopError(f"map_texts: {_failure(error, function, texts, first)}") from error
+        yield len(texts), result
+        first += len(texts)
+
+
+# %% ../../nbs/04d_stream.ipynb #fa73880f
+_ENDED = (
+    "map_texts: the process that had rows {} ended. Was it killed for want of memory (use a "
+    "smaller batch or fewer workers)? "
+    'In a script, does the call stand below `if __name__ == "__main__":`?'
+)
+
+
+def _send(line: Any, what: Any, first: int) -> None:
+    """Sends a batch; ShopError where the process has ended."""
+    try:
+        line.send(what)
+    except OSError:
+        raise ShopError(_ENDED.format(first)) from None
+
+
+def _answer(line: Any, first: int, n: int) -> tuple[bool, Any]:
+    """Whether the batch went well, and its result or the reason; ShopError where the process has
+    ended.
+    """
+    try:
+        return line.recv()
+    except (EOFError, OSError):
+        raise ShopError(_ENDED.format(f"{first:,} to {first + n - 1:,}")) from None
+
+
+# %% ../../nbs/04d_stream.ipynb #a311629d
+def _together(
+    function: Callable, batches: Iterator[list[str]], workers: int
+) -> Iterator[tuple[int, Any]]:
+    """How many texts, and the result, of each batch in turn, made in other processes."""
+    from joblib import wrap_non_picklable_objects
+
+    try:
+        code = pickle.dumps(wrap_non_picklable_objects(function, keep_wrapper=True))
+    except Exception as error:
+        raise ShopError(
+            "map_texts: the function cannot be sent to other processes "
+            f"({type(error).__name__}: {error}); "
+            "it may hold no open file, lock or connection; open these inside it, or use workers = 1"
+        ) from None
+    system = multiprocessing.get_context(
+        "spawn"
+    )  # a copy by fork hangs where the parent has used threads of OpenMP
+    serve = wrap_non_picklable_objects(
+        _serve, keep_wrapper=True
+    )  # in its own notebook it is in no module
+    lines, processes, waiting, first = [], [], deque(), 0
+    try:
+        for line in itertools.cycle(range(workers)):
+            texts = next(batches, None)
+            if (
+                len(waiting) == workers or texts is None and waiting
+            ):  # one batch a process: in turn, so in order
+                at, n, start = waiting.popleft()
+                good, result = _answer(lines[at], start, n)
+                if not good:
+                    raise ShopError(f"map_texts: {result}")
+                if texts is not None:
+                    _send(lines[at], (first, texts), first)
+                    waiting.append((at, len(texts), first))
+                    first += len(texts)
+                yield n, result
+            elif texts is None:
+                return
+            else:
+                ours, theirs = system.Pipe()
+                process = system.Process(target=serve, args=(theirs, code), daemon=True)
+                process.start()
+                theirs.close()  # else the line would not close with the process
+                lines.append(ours), processes.append(process)
+                _send(ours, (first, texts), first)
+                waiting.append((line, len(texts), first))
+                first += len(texts)
+    finally:
+        for process in processes:
+            process.terminate()
+        for process, line in zip(processes, lines):
+            process.join()
+            line.close()
+
+
+# %% ../../nbs/04d_stream.ipynb #37fccdad
 def map_texts(
     function: Callable[[list[str]], Any],
     texts: Iterable[str],
@@ -215,99 +322,3 @@ def map_texts(
         total,
         progress,
     )
-
-
-def _shown(results: Iterator[tuple[int, Any]], total: int | None, progress: bool) -> Iterator[Any]:
-    with tqdm(total=total, unit=" texts", disable=not progress) as bar:
-        try:
-            for n, result in results:
-                bar.update(n)
-                yield result
-        finally:
-            results.close()
-
-
-def _alone(function: Callable, batches: Iterator[list[str]]) -> Iterator[tuple[int, Any]]:
-    first = 0
-    for texts in batches:
-        try:
-            result = function(texts)
-        except Exception as error:
-            raise ShopError(f"map_texts: {_failure(error, function, texts, first)}") from error
-        yield len(texts), result
-        first += len(texts)
-
-
-def _together(
-    function: Callable, batches: Iterator[list[str]], workers: int
-) -> Iterator[tuple[int, Any]]:
-    from joblib import wrap_non_picklable_objects
-
-    try:
-        code = pickle.dumps(wrap_non_picklable_objects(function, keep_wrapper=True))
-    except Exception as error:
-        raise ShopError(
-            "map_texts: the function cannot be sent to other processes "
-            f"({type(error).__name__}: {error}); "
-            "it may hold no open file, lock or connection; open these inside it, or use workers = 1"
-        ) from None
-    system = multiprocessing.get_context(
-        "spawn"
-    )  # a copy by fork hangs where the parent has used threads of OpenMP
-    serve = wrap_non_picklable_objects(
-        _serve, keep_wrapper=True
-    )  # in its own notebook it is in no module
-    lines, processes, waiting, first = [], [], deque(), 0
-    try:
-        for line in itertools.cycle(range(workers)):
-            texts = next(batches, None)
-            if (
-                len(waiting) == workers or texts is None and waiting
-            ):  # one batch a process: in turn, so in order
-                at, n, start = waiting.popleft()
-                good, result = _answer(lines[at], start, n)
-                if not good:
-                    raise ShopError(f"map_texts: {result}")
-                if texts is not None:
-                    _send(lines[at], (first, texts), first)
-                    waiting.append((at, len(texts), first))
-                    first += len(texts)
-                yield n, result
-            elif texts is None:
-                return
-            else:
-                ours, theirs = system.Pipe()
-                process = system.Process(target=serve, args=(theirs, code), daemon=True)
-                process.start()
-                theirs.close()  # else the line would not close with the process
-                lines.append(ours), processes.append(process)
-                _send(ours, (first, texts), first)
-                waiting.append((line, len(texts), first))
-                first += len(texts)
-    finally:
-        for process in processes:
-            process.terminate()
-        for process, line in zip(processes, lines):
-            process.join()
-            line.close()
-
-
-def _send(line: Any, what: Any, first: int) -> None:
-    try:
-        line.send(what)
-    except OSError:
-        raise ShopError(_ENDED.format(first)) from None
-
-
-def _answer(line: Any, first: int, n: int) -> tuple[bool, Any]:
-    try:
-        return line.recv()
-    except (EOFError, OSError):
-        raise ShopError(_ENDED.format(f"{first:,} to {first + n - 1:,}")) from None
-
-
-_ENDED = (
-    "map_texts: the process that had rows {} ended. Was it killed for want of memory (use a "
-    "smaller batch or fewer workers)? "
-    'In a script, does the call stand below `if __name__ == "__main__":`?'
-)

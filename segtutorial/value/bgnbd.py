@@ -7,7 +7,6 @@ __all__ = [
     "check_drawing",
     "draw_customers",
     "repeat_orders",
-    "FittedModel",
     "horizon",
     "OrderModel",
     "stirling",
@@ -119,18 +118,14 @@ def draw_customers(
 
 # %% ../../nbs/06c_bgnbd.ipynb #54777b8c
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Self
 
-from scipy.optimize import minimize
 from scipy.special import betaln, digamma, expit, gammaln, hyp2f1
-from scipy.stats import norm
-from sklearn.base import BaseEstimator
 
 from ..core.arguments import check_table, check_zone, floats
 from ..core.calendar import local_time, to_timestamp
-from ..core.storage import check_arrays, read_model, rebuilds, write_model
 from ..features.orders import kept_buys
+from .likelihood import FittedModel
 
 
 # %% ../../nbs/06c_bgnbd.ipynb #9f65c163
@@ -193,193 +188,6 @@ def repeat_orders(
             "monetary_value": later.groupby("user_id")["amount"].mean().reindex(table.index),
         }
     ).reset_index()
-
-
-# %% ../../nbs/06c_bgnbd.ipynb #2f900c75
-_END = 12.0  # parameters lie between e^-12 and e^12
-
-
-class FittedModel(BaseEstimator):
-    """What models fitted by maximum likelihood share: the search, the uncertainty of what it found,
-    and a file. `names` are the parameters, all above 0; of each there is an attribute with a `_`
-    behind.
-    """
-
-    names: tuple[str, ...] = ()
-    extra: tuple[str, ...] = ("loglik_", "notes_", "identified_")
-
-    def _search(
-        self,
-        slope: Callable[[np.ndarray], tuple[float, np.ndarray]],
-        start: list[float],
-        n: int,
-        max_iter: int,
-        advice: str,
-        unit: tuple[float, ...] | float = 1.0,
-    ) -> None:
-        """Sets the parameters by `slope`, which gives minus the mean log-likelihood of n rows and
-        its slopes along the logarithms of the parameters divided by `unit`.
-        """
-        steps = whole("max_iter", max_iter, where=type(self).__name__)
-        theta, tried, bounds = np.clip(np.log(start), -_END, _END), 0, [(-_END, _END)] * len(start)
-        while True:
-            found = minimize(
-                slope,
-                theta,
-                jac=True,
-                method="L-BFGS-B",
-                bounds=bounds,
-                options={"maxiter": steps - tried, "ftol": 1e-13, "gtol": 1e-8},
-            )
-            better, theta, tried = (theta != found.x).any(), found.x, tried + found.nit
-            if found.success or tried >= steps or not better:
-                break  # else stuck: from the same place without a memory of the slopes behind it
-        outward = ((theta <= -_END) & (found.jac > 0)) | ((theta >= _END) & (found.jac < 0))
-        if not found.success and np.abs(found.jac[~outward]).max(initial=0) > 1e-5:
-            at = ", ".join(
-                f"{name} = {value:.3g}" for name, value in zip(self.names, np.exp(theta) * unit)
-            )
-            raise ShopError(
-                f"{type(self).__name__}: no end after {tried} steps, at {at} "
-                f"({found.message.strip(': ')}); {advice}"
-            )
-        self._settle(slope, theta, n, unit)
-
-    def _settle(
-        self,
-        slope: Callable[[np.ndarray], tuple[float, np.ndarray]],
-        theta: np.ndarray,
-        n: int,
-        unit: tuple[float, ...] | float = 1.0,
-    ) -> None:
-        """Takes `theta`, and says what of it the log settles, by the bend of the likelihood around
-        it.
-        """
-        self.loglik_, values = -float(slope(theta)[0]) * n, np.exp(theta) * unit
-        for name, value in zip(self.names, values):
-            setattr(self, f"{name}_", float(value))
-        curvature = np.array(
-            [
-                (slope(theta + step)[1] - slope(theta - step)[1]) * n / 2e-4
-                for step in np.eye(len(theta)) * 1e-4
-            ]
-        )
-        curvature = (curvature + curvature.T) / 2
-        end = np.abs(theta) > _END - 0.01
-        inside = np.flatnonzero(~end)
-        bend, axes = np.linalg.eigh(curvature[np.ix_(inside, inside)])
-        known = (
-            bend > 1 / 9
-            # a standard deviation below 3: beyond, 95 % is a factor of 400 either way, and no
-            # interval
-        )
-        self.covariance_ = np.zeros_like(curvature)
-        self.covariance_[np.ix_(inside, inside)] = (axes[:, known] / bend[known]) @ axes[:, known].T
-        bend, axes = np.linalg.eigh(curvature)
-        loose = end | (np.abs(axes[:, bend <= 1 / 9]) > 0.1).any(1)
-        self.identified_ = (~loose).tolist()
-        said = (
-            "may as well be another, if others go with it: the log does not settle it alone",
-            "is at the end of what is tried: the log does not settle it",
-        )
-        self.notes_ = [
-            f"{name} = {value:.3g} {said[int(at)]}"
-            for name, value, at, free in zip(self.names, values, end, loose)
-            if free
-        ]
-        self.notes_ += self._limits(dict(zip(self.names, loose.tolist())))
-
-    def _limits(self, loose: dict[str, bool]) -> list[str]:
-        """Which simpler model this one has become, in words, where parameters are at an end or run
-        off together.
-        """
-        return []
-
-    def _found(self) -> np.ndarray:
-        """The logarithms of the parameters; an error before `fit`."""
-        if not hasattr(self, "covariance_"):
-            raise ShopError(f"{type(self).__name__} is not fitted; call fit first")
-        return np.log([getattr(self, f"{name}_") for name in self.names])
-
-    def summary(self, level: float = 0.95) -> pd.DataFrame:
-        """The parameters with intervals (normal on the logarithm): `value`, `low`, `high`, nan
-        where the log settles none; time in days, money in cents.
-        """
-        value = np.exp(self._found())
-        far = norm.ppf(
-            (1 + number("level", level, above=0, below=1 - 1e-12, where="summary")) / 2
-        ) * np.sqrt(np.where(self.identified_, np.diag(self.covariance_), np.nan))
-        return pd.DataFrame(
-            {"value": value, "low": value * np.exp(-far), "high": value * np.exp(far)},
-            index=list(self.names),
-        )
-
-    def parameters(self, n: int, random_state: int = 0) -> np.ndarray:
-        """The parameters as they may be, (n, p), in the order of `names`: drawn by `covariance_` on
-        the logarithm.
-        """
-        theta = np.tile(self._found(), (whole("n", n, 1, 100_000, "parameters"), 1))
-        spread, axes = np.linalg.eigh(self.covariance_)
-        normal = np.random.default_rng(
-            [whole("random_state", random_state, 0, where="parameters"), len(self.names)]
-        ).standard_normal(theta.shape)
-        drawn = theta + normal * np.sqrt(np.maximum(spread, 0)) @ axes.T
-        return np.exp(np.clip(drawn, -3 * _END, 3 * _END))
-
-    def _drawn(self, where: str, parameters: Any, n: int, random_state: int) -> np.ndarray:
-        """The first n rows of `parameters`, checked; by default those of `self.parameters`."""
-        if parameters is None:
-            return self.parameters(n, random_state)
-        drawn = floats("parameters", parameters, where, 2)
-        if len(drawn) < n or drawn.shape[1] != len(self.names):
-            raise ShopError(
-                f"{where}: parameters has shape {drawn.shape}; needed: {n} rows of "
-                f"{', '.join(self.names)}"
-            )
-        if not ((drawn > 1e-20) & (drawn < 1e20)).all():
-            raise ShopError(
-                f"{where}: parameters holds "
-                f"{drawn[~((drawn > 1e-20) & (drawn < 1e20))][0]}; needed: numbers between "
-                "1e-20 and 1e20"
-            )
-        return drawn[:n]
-
-    def save(self, path: str | Path) -> Path:
-        """Writes the fitted model as one file (npz with a version), whole or not at all."""
-        self._found()
-        return write_model(
-            path,
-            f"{type(self).__name__} 1",
-            {name: getattr(self, name) for name in self.extra},
-            {"theta": self._found(), "covariance": self.covariance_},
-        )
-
-    @classmethod
-    @rebuilds
-    def load(cls, path: str | Path) -> Self:
-        """The model of a file of `save`. `ShopError`: no such file, or it holds something else."""
-        header, arrays = read_model(path, f"{cls.__name__} 1")
-        return cls._made(
-            header, *(arrays.get(name, np.zeros(0)) for name in ("theta", "covariance"))
-        )
-
-    @classmethod
-    def _made(cls, header: dict[str, Any], theta: np.ndarray, covariance: np.ndarray) -> Self:
-        model, p, settled = cls(), len(cls.names), np.array(header["identified_"], dtype=float)
-        check_arrays(
-            {"theta": theta, "covariance": covariance, "settled": settled},
-            {"theta": (p,), "covariance": (p, p), "settled": (p,)},
-        )
-        if not np.abs(theta).max() < 100:
-            raise ShopError(
-                f"the parameters' logarithms are {theta.tolist()}; allowed: -100 to 100"
-            )
-        model.covariance_ = covariance
-        vars(model).update(
-            {name: header[name] for name in cls.extra},
-            **{f"{name}_": float(value) for name, value in zip(cls.names, np.exp(theta))},
-        )
-        return model
 
 
 # %% ../../nbs/06c_bgnbd.ipynb #81a0a1da

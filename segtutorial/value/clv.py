@@ -14,7 +14,8 @@ from scipy.stats import spearmanr
 
 from ..core.arguments import floats, number, whole
 from ..core.errors import ShopError
-from .bgnbd import FittedModel, OrderModel, horizon, stirling
+from .bgnbd import OrderModel, horizon, stirling
+from .likelihood import FittedModel
 from .scoring import TIERS, value_tier
 
 
