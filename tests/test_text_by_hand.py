@@ -10,7 +10,6 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from segtutorial.core.calendar import day_start
 from segtutorial.core.errors import ShopError
-from segtutorial.metrics.split import _pairs
 from segtutorial.sentiment import SnowModel, shop_texts
 from segtutorial.sentiment.aspects import aspect_scores, review_aspects
 from segtutorial.sentiment.classifiers import NgramSVM, distinct, text_folds
@@ -28,6 +27,7 @@ from segtutorial.sentiment.textcnn import Encoded, TextCNN, logits, train
 from segtutorial.shop import Shop
 from segtutorial.text import ItemText, UserText
 from segtutorial.text.keywords import log_odds
+from segtutorial.text.skipgram import word_pairs
 from segtutorial.text.streaming import map_texts
 from segtutorial.text.tokens import Tokenizer, normalize
 from segtutorial.text.vectors import Vectorizer
@@ -58,7 +58,7 @@ def test_vectors_are_those_of_scikit_learn():
 
 def test_words_of_two_texts_are_no_neighbours():
     """Two texts of two words: whatever the window, each word has its one companion."""
-    found = _pairs(np.array([0, 1, 2, 3]), np.array([0, 0, 1, 1]), 3, np.random.default_rng(0))
+    found = word_pairs(np.array([0, 1, 2, 3]), np.array([0, 0, 1, 1]), 3, np.random.default_rng(0))
     assert sorted(map(tuple, found.tolist())) == [(0, 1), (1, 0), (2, 3), (3, 2)]
 
 
