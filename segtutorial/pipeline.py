@@ -75,7 +75,7 @@ def _kind(part: Any) -> str:
 def _is_text(frame: pd.DataFrame) -> list[bool]:
     """Which columns hold words: they stand left, numbers right."""
     return [
-        not frame[c].astype(str).str.contains(r"^[A-Z]{0,3}\W*\d|^–$").mean() > 0.5
+        not frame[c].astype(str).str.contains(r"^\W*[A-Z]{0,3}\W*\d|^–$").mean() > 0.5
         for c in frame.columns
     ]
 

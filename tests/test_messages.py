@@ -91,3 +91,19 @@ def test_both_languages_have_every_message():
                 assert string and not message.fuzzy, f"{path.name}: {one!r}"
                 places = [set(re.findall(r"\{(\w+)\}|%\((\w+)\)s", text)) for text in (one, string)]
                 assert places[0] == places[1], f"{path.name}: {one!r} and {string!r}"
+
+
+def test_one_message_has_one_translation():
+    """The catalogues of the wings are merged, so the same message may not mean two things."""
+    found = {}
+    for path in sorted((messages.LOCALES / "zh_CN" / "LC_MESSAGES").glob("*.po")):
+        with path.open("rb") as file:
+            for message in read_po(file):
+                found.setdefault((message.context, message.id), set()).add(message.string)
+    assert {key: texts for key, texts in found.items() if len(texts) > 1 and key[1]} == {}
+
+
+def test_the_name_of_a_column_is_no_word():
+    """'price' is a word of another section, too."""
+    reason = messages.worded("buy without {column}", column="price")
+    assert messages.Words("zh", "CNY", "UTC").translated(reason) == "购买缺少 price"

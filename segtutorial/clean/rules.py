@@ -12,7 +12,7 @@ import pandera.pandas as pa
 
 from ..core.arguments import one_of, whole
 from ..core.errors import ShopError
-from ..core.messages import mark, worded
+from ..core.messages import worded
 from ..core.tables import ACTIONS, CONTRACT
 
 
@@ -35,7 +35,7 @@ def _column(
         checks.append(
             pa.Check(
                 lambda values: (values % 1 == 0) & (values.abs() < 2**53),
-                error=mark("a whole number"),
+                error=worded("a whole number"),
             )
         )
     return pa.Column(checks=checks, nullable=null, required=not null)
@@ -67,7 +67,7 @@ def schema(table: str, opened: int, now: int) -> pa.DataFrameSchema:
         worded("a time from {first} to {last} (UTC)", first=first, last=last),
         whole=True,
     )
-    amount = _column(0, None, mark("0 cents or more"), whole=True, null=True)
+    amount = _column(0, None, worded("0 cents or more"), whole=True, null=True)
     return pa.DataFrameSchema(
         {
             "behaviors": who
@@ -78,17 +78,18 @@ def schema(table: str, opened: int, now: int) -> pa.DataFrameSchema:
                         ACTIONS, error=worded("one of {actions}", actions=", ".join(ACTIONS))
                     )
                 ),
-                "quantity": _column(1, None, mark("1 piece or more"), whole=True, null=True),
+                "quantity": _column(1, None, worded("1 piece or more"), whole=True, null=True),
                 "price": amount,
             },
             "products": {"item_id": _column(), "price": amount, "cost": amount},
             "reviews": who
             | {
                 "ts": moment,
-                "rating": _column(1, 5, mark("1 to 5 stars"), null=True),
+                "rating": _column(1, 5, worded("1 to 5 stars"), null=True),
                 "text": pa.Column(nullable=True),
             },
-            "impressions": who | {"ts": moment, "propensity": _column(0, 1, mark("a probability"))},
+            "impressions": who
+            | {"ts": moment, "propensity": _column(0, 1, worded("a probability"))},
         }[table]
     )
 

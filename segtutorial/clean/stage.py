@@ -19,12 +19,16 @@ _DECISIONS = {  # what the cleaning did with a row
     "changed": mark("changed"),
     "noted": mark("noted only"),
 }
-_TABLES = {
-    "behaviors": mark("behaviors"),
-    "products": mark("products"),
-    "reviews": mark("reviews"),
-    "impressions": mark("impressions"),
-}
+
+
+def _tables(ctx: Context) -> dict[str, str]:
+    """The names of the tables in the language of the report."""
+    return {
+        "behaviors": ctx.pgettext("table", "behaviors"),
+        "products": ctx.pgettext("table", "products"),
+        "reviews": ctx.pgettext("table", "reviews"),
+        "impressions": ctx.pgettext("table", "impressions"),
+    }
 
 
 def _say_balance(section: Section, balance: pd.DataFrame, ctx: Context) -> None:
@@ -48,7 +52,7 @@ def _say_balance(section: Section, balance: pd.DataFrame, ctx: Context) -> None:
         shown(
             ctx,
             {
-                mark("table"): [ctx.gettext(_TABLES[name]) for name in balance.index],
+                mark("table"): [_tables(ctx)[name] for name in balance.index],
                 mark("read"): list(balance["read"].map(ctx.number)),
                 mark("kept"): list(balance["kept"].map(ctx.number)),
                 mark("rejected"): list(balance["rejected"].map(ctx.number)),
@@ -66,7 +70,7 @@ def _say_checks(section: Section, checks: pd.DataFrame, ctx: Context) -> None:
         shown(
             ctx,
             {
-                mark("table"): [ctx.gettext(_TABLES[name]) for name in checks["table"]],
+                mark("table"): [_tables(ctx)[name] for name in checks["table"]],
                 mark("check"): checks["check"].map(ctx.translated),
                 mark("decision"): [ctx.gettext(_DECISIONS[name]) for name in checks["decision"]],
                 mark("rows"): checks["rows"].map(ctx.number),

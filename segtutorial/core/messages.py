@@ -42,7 +42,11 @@ def languages(folder: Path | None = None) -> dict[str, str]:
     """
     folder = LOCALES if folder is None else folder
     found = sorted(path.parent.name for path in folder.glob("*/LC_MESSAGES"))
-    return {"en": "en"} | {Locale.parse(name).language: name for name in found}
+    known = {"en": "en"}
+    for name in found:  # a second one of a language, such as zh_TW, is asked for by its whole name
+        language = Locale.parse(name).language
+        known[name if language in known else language] = name
+    return known
 
 
 @functools.lru_cache
@@ -77,7 +81,8 @@ _WORDED: dict[str, tuple[str, dict[str, Any]]] = {}  # texts that `worded` made,
 def worded(message: str, **values: Any) -> str:
     """A text from a message, in English, that `Words.translated` can say in another language.
 
-    Values that are texts may be worded or marked themselves.
+    A value that was worded itself is said in that language, too; any other, such as the name of a
+    column, stays as it is.
     """
     text = message.format(**values)
     _WORDED[text] = message, values
@@ -140,7 +145,7 @@ class Words:
         """A text that `worded` or `mark` made; any other text stays as it is."""
         message, values = _WORDED.get(text, (text, {}))
         said = {
-            name: self.translated(value) if isinstance(value, str) else value
+            name: self.translated(value) if value in _WORDED else value
             for name, value in values.items()
         }
         return self.gettext(message, **said) if message else message
