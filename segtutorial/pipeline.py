@@ -75,7 +75,11 @@ def _kind(part: Any) -> str:
 def _is_text(frame: pd.DataFrame) -> list[bool]:
     """Which columns hold words: they stand left, numbers right."""
     return [
-        not frame[c].astype(str).str.contains(r"^\W*[A-Z]{0,3}\W*\d|^–$").mean() > 0.5
+        not frame[c]
+        .astype(str)
+        .str.contains(r"^\W*(?:[A-Z]{1,3}[^\w\s]|[A-Z]{3}\s)?\W*\d|^–$")
+        .mean()
+        > 0.5
         for c in frame.columns
     ]
 
@@ -363,10 +367,8 @@ def run(
     key = id_key() if no_ids else None
     if model is not None:
         ctx.options["sentiment_model"] = shipped.load(model)
-    stages = registered_stages() if stages is None else stages
-    results = Results()
-    # PyTorch is loaded before there is a folder: Ctrl-C while it loads can end the process at once,
-    # and nothing is tidied then
+    stages, results = registered_stages() if stages is None else stages, Results()
+    # PyTorch is loaded before there is a folder: Ctrl-C meanwhile may leave no time to tidy up
     with (
         _one_thread(),
         new_folder(out, "report", overwrite, shared) as folder,

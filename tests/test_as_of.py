@@ -4,7 +4,6 @@ import importlib
 import inspect
 from dataclasses import fields, is_dataclass, replace
 
-import narwhals as nw
 import numpy as np
 import pandas as pd
 import pytest
@@ -140,20 +139,3 @@ def test_every_function_that_takes_a_moment_is_here():
 def test_the_comparison_sees_a_difference(dated):
     """Else the tests above could pass on anything."""
     assert not equal(value.rfm(dated.behaviors, DAY), value.rfm(dated.behaviors, "2024-02-27"))
-
-
-@pytest.mark.parametrize("engine", ["pandas", "polars"])
-def test_before_cuts_every_table_that_has_a_time(engine):
-    """At the moment itself, and rows without a time stay."""
-    events = pd.DataFrame({"user_id": [1, 2, 3, 4], "ts": [10, 20, 30, None]}).astype(
-        {"ts": "Int64"}
-    )
-    reviews = pd.DataFrame({"user_id": [1, 2], "ts": [19, 20]})
-    if engine == "polars":
-        polars = pytest.importorskip("polars")
-        events, reviews = polars.from_pandas(events), polars.from_pandas(reviews)
-    shop = Shop(events, products=pd.DataFrame({"item_id": [1]}), reviews=reviews)
-    past = shop.before(20)
-    users = [nw.from_native(t)["user_id"].to_list() for t in (past.behaviors, past.reviews)]
-    assert users == [[1, 4], [1]] and past.products is shop.products
-    assert len(shop.behaviors) == 4 and shop.before("2024-01-01") is not shop

@@ -5,13 +5,15 @@ lists its names once, what is public says what it is.
 import ast
 import importlib
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parent.parent / "segtutorial"
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "segtutorial"
 # the wings in their order, and the modules of each in theirs
 WINGS = {
     "core": "errors calendar tables arguments files folders exports parsing load fetching datasets "
@@ -195,3 +197,23 @@ def test_what_is_public_has_type_hints(module):
         ]
         missing += [f"{node.name}() ->"] * (node.returns is None and node.name != "__init__")
     assert not missing
+
+
+@pytest.mark.parametrize("wing", WINGS)
+def test_make_test_finds_the_tests_of_every_wing(wing):
+    """The list that `make check` and `make test NAME=...` share names files that exist."""
+    run = [sys.executable, str(ROOT / ".ci" / "check"), "--tests", wing]
+    said = subprocess.run(run, capture_output=True, text=True, check=True).stdout.split()
+    assert said and all((ROOT / path).is_file() for path in said)
+
+
+def test_the_lists_of_tests_name_files_that_exist():
+    lists = runpy.run_path(str(ROOT / ".ci" / "check"))
+    names = {
+        name
+        for table in ("QUICK", "SLOW")
+        for line in lists[table].values()
+        for name in line.split()
+    }
+    assert not [name for name in names if not (ROOT / "tests" / f"test_{name}.py").is_file()]
+    assert set(WINGS) <= set(lists["QUICK"]) & set(lists["SLOW"])
