@@ -203,10 +203,10 @@ FAULTS = [
         ("a stage runs before what it needs", "in_order", "_before(stage, other)", "False"),
         ("half of a part that failed stays", "attempt", "del section.parts[start:]", "pass"),
         ("--strict is ignored", "_run", "failures > 0 and args.strict", "False"),
-        ("the report's days are UTC days", "Words.day", "_1.tz_convert(self.timezone)", "_1"),
+        ("the report's days are UTC days", "Formats.day", "_1.tz_convert(self.timezone)", "_1"),
         (
             "small amounts are shown without cents",
-            "Words.money",
+            "Formats.money",
             "0 if abs(units) >= 100 else 2",
             "0",
         ),
