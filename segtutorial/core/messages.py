@@ -9,6 +9,7 @@ __all__ = ["LOCALES", "languages", "mark", "worded", "Formats", "Words"]
 import functools
 import io
 import re
+from collections.abc import Iterable
 from importlib.resources import files
 from numbers import Integral
 from pathlib import Path
@@ -127,6 +128,14 @@ class Formats:
         return parse_pattern(pattern).apply(
             units, self.locale, currency=self.currency, currency_digits=False
         )
+
+    def signed(self, value: float, digits: int = 0) -> str:
+        """A difference with its sign."""
+        return f"{'−' if value < 0 else '+'}{self.number(abs(value), digits)}"
+
+    def listed(self, names: Iterable[str]) -> str:
+        """Names one after the other, with the mark that the language puts between them."""
+        return self.locale.list_patterns["standard"]["middle"].format("", "").join(names)
 
     def day(self, ts: float) -> str:
         """The shop's calendar day of a moment (s since 1970 UTC), as the language writes it."""

@@ -15,6 +15,7 @@ __all__ = [
     "Section",
     "Context",
     "shown",
+    "with_interval",
     "ReportWarning",
     "failed",
     "attempt",
@@ -29,6 +30,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from .errors import ShopError
@@ -247,6 +249,17 @@ def shown(ctx: Context, columns: dict[str, Any]) -> pd.DataFrame:
     """
     named = {ctx.gettext(name): values for name, values in columns.items()}
     return pd.DataFrame(named).reset_index(drop=True)
+
+
+# %% ../../nbs/00e_section.ipynb #92acf563
+def with_interval(value: float, low: float, high: float, write: Callable[[float], str]) -> str:
+    """A figure with its interval, as text for the page; no interval where `low` is unknown.
+
+    `write` says how a number is written, such as `ctx.percent`.
+    """
+    if not np.isfinite(value):
+        return "–"
+    return write(value) + (f" ({write(low)}–{write(high)})" if np.isfinite(low) else "")
 
 
 # %% ../../nbs/00e_section.ipynb #71a545c3

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from ..core.messages import mark
-from ..core.section import Context, Section, shown
+from ..core.section import Context, Section, shown, with_interval
 from ..core.stages import Results, Stage, register
 from ..core.tables import Shop
 from .items import ITEM_FEATURES, attributes, catalogue_gaps, item_features
@@ -114,14 +114,8 @@ def _say_users(section: Section, table: pd.DataFrame, ctx: Context) -> None:
 # %% ../../nbs/02e_stage.ipynb #4b93ea3d
 def _interval(table: pd.DataFrame, ctx: Context) -> list[str]:
     """The index and its interval, in times."""
-
-    def written(index: float, low: float, high: float) -> str:
-        if pd.isna(index):
-            return "–"
-        span = "" if pd.isna(low) else f" ({ctx.number(low, 2)}–{ctx.number(high, 2)})"
-        return ctx.number(index, 2) + span
-
-    return [written(*row) for row in table[["index", "low", "high"]].itertuples(index=False)]
+    rows = table[["index", "low", "high"]].itertuples(index=False)
+    return [with_interval(*row, lambda value: ctx.number(value, 2)) for row in rows]
 
 
 def _value_of(name: str, value: Any, bands: dict[str, str], ctx: Context) -> str:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from ..core.errors import ShopError
 from ..core.messages import mark
-from ..core.section import Context, Section, shown
+from ..core.section import Context, Section, shown, with_interval
 from ..core.stages import Results, Stage, register
 from ..core.tables import Shop
 from .baselines import ItemKNN, MostPopular
@@ -30,16 +30,6 @@ _MEASURES = {
     "rating": mark("rating after purchase, 1 to 5"),
     "repurchase": mark("ordered again within 90 days"),
 }
-
-
-def _span(value: float, low: float, high: float, write: Callable[[float], str]) -> str:
-    """A figure with its interval, as text for the page."""
-    return write(value) + (f" ({write(low)}–{write(high)})" if np.isfinite(low) else "")
-
-
-def _signed(value: float, digits: int, ctx: Context) -> str:
-    """A difference with its sign."""
-    return f"{'−' if value < 0 else '+'}{ctx.number(abs(value), digits)}"
 
 
 # %% ../../nbs/03g_stage.ipynb #d41a053b
@@ -79,7 +69,7 @@ def _say_difference(section: Section, hit: pd.Series, cut: int, ctx: Context) ->
             p=ctx.number(hit["p"], 3),
             **{name: ctx.percent(hit[name], 1) for name in shares},
             **{
-                name: _signed(100 * hit[name], 1, ctx)
+                name: ctx.signed(100 * hit[name], 1)
                 for name in ("difference", "diff_low", "diff_high")
             },
         )
@@ -104,8 +94,8 @@ def _ranking_table(table: pd.DataFrame, ctx: Context) -> pd.DataFrame:
 
     def differ(metric: str) -> Callable[[float], str]:
         if metric == "ndcg":
-            return lambda value: _signed(value, 3, ctx)
-        return lambda value: ctx.gettext("{points} pts", points=_signed(100 * value, 1, ctx))
+            return lambda value: ctx.signed(value, 3)
+        return lambda value: ctx.gettext("{points} pts", points=ctx.signed(100 * value, 1))
 
     rows = list(table.itertuples())
     return shown(
@@ -113,11 +103,14 @@ def _ranking_table(table: pd.DataFrame, ctx: Context) -> pd.DataFrame:
         {
             mark("metric"): [ctx.gettext(_MEASURES[r.metric]) for r in rows],
             mark("most popular (95 %)"): [
-                _span(r.against, r.against_low, r.against_high, write(r.metric)) for r in rows
+                with_interval(r.against, r.against_low, r.against_high, write(r.metric))
+                for r in rows
             ],
-            mark("item-kNN (95 %)"): [_span(r.value, r.low, r.high, write(r.metric)) for r in rows],
+            mark("item-kNN (95 %)"): [
+                with_interval(r.value, r.low, r.high, write(r.metric)) for r in rows
+            ],
             mark("difference (95 %)"): [
-                _span(r.difference, r.diff_low, r.diff_high, differ(r.metric)) for r in rows
+                with_interval(r.difference, r.diff_low, r.diff_high, differ(r.metric)) for r in rows
             ],
             mark("p"): [ctx.number(r.p, 3) for r in rows],
         },
@@ -167,7 +160,7 @@ def _say_satisfaction(section: Section, shop: Shop, ctx: Context) -> None:
         table = pd.DataFrame({"measure": ["return_rate", "rating", "repurchase"], "rows": 0})
     missing, table = table[table["rows"] == 0], table[table["rows"] > 0]
     if len(missing):
-        names = ", ".join(ctx.gettext(_MEASURES[name]) for name in missing["measure"])
+        names = ctx.listed(ctx.gettext(_MEASURES[name]) for name in missing["measure"])
         section.say(
             ctx.gettext("Not shown, because the log does not record it: {names}.", names=names)
         )
@@ -198,7 +191,8 @@ def _say_satisfaction(section: Section, shop: Shop, ctx: Context) -> None:
             {
                 mark("measure"): [ctx.gettext(_MEASURES[name]) for name in table["measure"]],
                 mark("value (95 %)"): [
-                    _span(r.value, r.low, r.high, write(r.measure)) for r in table.itertuples()
+                    with_interval(r.value, r.low, r.high, write(r.measure))
+                    for r in table.itertuples()
                 ],
                 mark("rows"): list(table["rows"].map(ctx.number)),
                 mark("customers"): list(table["users"].map(ctx.number)),

@@ -21,7 +21,7 @@ from segtutorial.mf.customer_lists import (
 
 from ..core.errors import ShopError
 from ..core.messages import mark
-from ..core.section import COLORS, Context, Section, shown
+from ..core.section import COLORS, Context, Section, shown, with_interval
 from ..core.stages import CustomerGroups, Results, Stage, register
 from ..core.tables import Shop
 from ..metrics.baselines import MostPopular
@@ -30,12 +30,6 @@ from .tuning import EventRecommender
 
 
 # %% ../../nbs/10_mf.ipynb #d8ea688d
-def _points(share: float, ctx: Context) -> str:
-    """A difference of shares in percentage points, with its sign."""
-    text = ctx.number(abs(100 * share), 1)
-    return f"{'−' if share < 0 else '+'}{text}"
-
-
 def _say_hits(section: Section, every: pd.Series, cut: int, ctx: Context) -> None:
     """The honest sentences on how good the lists would have been, for all customers."""
     section.say(
@@ -48,7 +42,10 @@ def _say_hits(section: Section, every: pd.Series, cut: int, ctx: Context) -> Non
             day=ctx.day(cut),
             customers=int(every["customers"]),
             **{name: ctx.percent(every[name], 1) for name in ("model", "low", "high", "popular")},
-            **{name: _points(every[name], ctx) for name in ("difference", "diff_low", "diff_high")},
+            **{
+                name: ctx.signed(100 * every[name], 1)
+                for name in ("difference", "diff_low", "diff_high")
+            },
         )
     )
     if every["diff_low"] > 0:
@@ -73,22 +70,20 @@ def _say_hits(section: Section, every: pd.Series, cut: int, ctx: Context) -> Non
 # %% ../../nbs/10_mf.ipynb #81751b98
 def _hits_table(table: pd.DataFrame, ctx: Context) -> pd.DataFrame:
     """The table of `class_hits` as the page shows it."""
-
-    def span(value, low, high, write):
-        return f"{write(value)} ({write(low)}–{write(high)})"
-
     return shown(
         ctx,
         {
             mark("class"): table["class_en"].map(ctx.gettext),
             mark("customers"): table["customers"].map(ctx.number),
             mark("hit in ten (95 %)"): [
-                span(r.model, r.low, r.high, lambda x: ctx.percent(x, 1))
+                with_interval(r.model, r.low, r.high, lambda x: ctx.percent(x, 1))
                 for r in table.itertuples()
             ],
             mark("best sellers"): [ctx.percent(share, 1) for share in table["popular"]],
             mark("difference (95 %)"): [
-                span(r.difference, r.diff_low, r.diff_high, lambda x: _points(x, ctx))
+                with_interval(
+                    r.difference, r.diff_low, r.diff_high, lambda x: ctx.signed(100 * x, 1)
+                )
                 for r in table.itertuples()
             ],
         },
@@ -127,7 +122,7 @@ def _say_value(section: Section, table: pd.DataFrame, cut: int, ctx: Context) ->
         caption = ctx.gettext(
             "Classes whose interval of the difference lies above 0: {classes}. Each is looked at "
             "by itself; of many classes one may be there by chance.",
-            classes=", ".join(ahead["class_en"].map(ctx.gettext)),
+            classes=ctx.listed(ahead["class_en"].map(ctx.gettext)),
         )
     else:
         caption = ctx.gettext("No class has an interval of the difference that lies above 0.")
@@ -165,7 +160,7 @@ def _say_stock(section: Section, stock: pd.Series, left: np.ndarray, ctx: Contex
 
 def _say_actions(section: Section, seen: list[str], filtered: bool, ctx: Context) -> None:
     """From which actions the lists learn."""
-    actions = ", ".join(f"{name} {WEIGHTS[name]}" for name in seen)
+    actions = ctx.listed(f"{name} {WEIGHTS[name]}" for name in seen)
     if filtered:
         text = ctx.gettext(
             "The lists learn from these actions, each with its confidence: {actions}. Items that a "

@@ -122,7 +122,6 @@ def group_summary(found: pd.DataFrame, apart: pd.Series, ctx: Context) -> pd.Dat
     ctx : Context
         The language.
     """
-    between = ctx.pgettext("between the items of a list", ", ")
     rows = []
     for group, part in found.groupby("class", sort=False):
         known = part[part["n"] >= LEAST]
@@ -135,7 +134,7 @@ def group_summary(found: pd.DataFrame, apart: pd.Series, ctx: Context) -> pd.Dat
             [_with_share(row, ctx) for row in worst.itertuples()],
             [_with_difference(row, ctx) for row in other.itertuples()],
         )
-        lists = (between.join(cell) or "–" for cell in cells)
+        lists = (ctx.listed(cell) or "–" for cell in cells)
         rows.append((ctx.gettext(str(group)), ctx.number(part["n"].sum()), *lists))
     columns = [
         ctx.gettext("customer group"),
