@@ -11,11 +11,9 @@ import numpy as np
 import pandas as pd
 
 from .errors import ShopError
-from .fetching import FILES, counted_table, data_file, on_machine, read_as_text
+from .fetching import FILES, counted_table, data_file, read_as_text
 from .load import load_shop
 from .tables import Shop
-
-_all_ = ["FILES", "data_file", "on_machine"]  # from here, too
 
 # %% auto #0
 __all__ = [
@@ -27,9 +25,6 @@ __all__ = [
     "fetch_ml1m_loo",
     "BookShelf",
     "fetch_books",
-    "FILES",
-    "data_file",
-    "on_machine",
 ]
 
 # %% ../../nbs/00c_public.ipynb #50e510c0

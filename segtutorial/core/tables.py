@@ -13,12 +13,6 @@ __all__ = [
     "Shop",
     "check_settings",
     "read_settings",
-    "ShopError",
-    "day_start",
-    "local_day",
-    "local_time",
-    "to_timestamp",
-    "utc_offsets",
 ]
 
 # %% ../../nbs/00a_tables.ipynb #ff12bca7
@@ -33,11 +27,8 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from .calendar import day_start, local_day, local_time, to_timestamp, utc_offsets
+from .calendar import local_time, to_timestamp
 from .errors import ShopError
-
-# other modules import these from here, too
-_all_ = ["ShopError", "day_start", "local_day", "local_time", "to_timestamp", "utc_offsets"]
 
 # %% ../../nbs/00a_tables.ipynb #0326e014
 ACTIONS = ("view", "click", "favorite", "cart", "buy", "share", "return")
